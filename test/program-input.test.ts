@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { once } from 'node:events';
 import { PassThrough, Readable } from 'node:stream';
+import { run } from '@farjit/protocol';
 import test, { type ExecutionContext } from 'ava';
 import { parseAssembly } from './ir-module.js';
 import { eventually, openJIT } from './jit-fixture.js';
@@ -88,6 +89,20 @@ test('a program reads what it is given, also after a call that was at the end', 
   t.like(await jit.runProgram({ entry: 'terminal', stdin: 'x' }), { exitCode: 0 });
   t.like(await jit.runProgram({ entry: 'terminal' }), { exitCode: 0 });
 });
+
+for (const sizeBytes of [0, 1, run.MAX_INPUT_BYTES, run.MAX_INPUT_BYTES + 1])
+  test(`${sizeBytes} bytes that are there come with their program as far as a message holds them`, async (t) => {
+    const messages: string[] = [];
+    const { jit, printed } = await openReaders(t);
+    jit.subscribe((event) => {
+      if (event.type === 'frame') messages.push(event.method);
+    });
+    t.like(await jit.runProgram({ entry: 'cat', stdin: 'x'.repeat(sizeBytes) }), { exitCode: 0 });
+    t.is(printed(), 'x'.repeat(sizeBytes));
+    const isWhole = sizeBytes <= run.MAX_INPUT_BYTES;
+    t.is(messages.includes('programInput'), !isWhole);
+    t.is(messages.includes('inputTaken'), !isWhole);
+  });
 
 test('ten megabytes through a program arrive whole', async (t) => {
   const [sent, received] = [createHash('sha256'), createHash('sha256')];

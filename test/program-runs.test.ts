@@ -150,6 +150,25 @@ test('runs are made in their order, each in a runner of its own, and nothing is 
   t.is(jit.statistics().runnersStarted - runnersStarted, 4);
 });
 
+test('one more run takes five messages', async (t) => {
+  const { jit } = await open(t, COUNTS);
+  const program = await jit.program();
+  await program.run({ stdin: '1' });
+  const messages: string[] = [];
+  jit.subscribe((event) => {
+    if (event.type === 'frame') messages.push(`${event.direction} ${event.method}`);
+  });
+  for (let count = 0; count < 3; count++) t.like(await program.run({ stdin: '12' }), { exitCode: 0 });
+  const ofOne = [
+    'sent startRunner',
+    'received startRunner',
+    'sent runProgram',
+    'received output',
+    'received runProgram',
+  ];
+  t.deepEqual(messages, [...ofOne, ...ofOne, ...ofOne]);
+});
+
 test('what calls have left in their runner is not there, and what is added later is', async (t) => {
   const { jit, printed } = await open(t, COUNTS);
   const bump = await jit.lookup('bump', 'i32()');

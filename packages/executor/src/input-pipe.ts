@@ -1,8 +1,9 @@
+import { writeSync } from 'node:fs';
 import { Socket } from 'node:net';
 import { run } from '@farjit/protocol';
 import { ProtocolError } from '@farjit/protocol/errors';
 import type { Guard } from './guard.js';
-import { close, pipe } from './native/libc.js';
+import { close, pipe, setNonBlocking } from './native/libc.js';
 
 /**
  * Told that input is in the pipe, or will never be: what counted as so many bytes is not held any more.
@@ -47,6 +48,15 @@ export class InputPipe {
     this.#socket.on('error', () => {});
   }
 
+  /** All that the program reads: at once, as far as the pipe has room for it. */
+  writeAll(content: Uint8Array): void {
+    setNonBlocking(this.#writeFd);
+    const writtenBytes = writeNow(this.#writeFd, content);
+    if (writtenBytes === content.byteLength) return this.close();
+    this.open(() => {});
+    this.write(content.subarray(writtenBytes), true);
+  }
+
   /** @throws {ProtocolError} for more than a compiler may have sent. */
   write(content: Uint8Array, isLast: boolean): void {
     const costBytes = run.inputCost(content);
@@ -75,5 +85,14 @@ export class InputPipe {
     this.#isClosed = true;
     if (this.#socket) this.#socket.destroy();
     else close(this.#writeFd);
+  }
+}
+
+/** @returns how many bytes were written: none where nobody reads, either. */
+function writeNow(fd: number, content: Uint8Array): number {
+  try {
+    return content.byteLength === 0 ? 0 : writeSync(fd, content);
+  } catch {
+    return 0;
   }
 }

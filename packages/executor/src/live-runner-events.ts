@@ -2,6 +2,7 @@ import type { RunnerEnd } from '@farjit/protocol';
 import type { ExecutorAddr } from '@farjit/protocol/executor-addr';
 import type { Limit } from '@farjit/protocol/limits';
 import type { HostCallAnswer, HostCallParams } from './host-calls.js';
+import type { ProcessUse } from './native/libc.js';
 import type { Observer } from './observation.js';
 import type { ReenterAnswer } from './reentry.js';
 import type { RunnerUsage } from './runner-watch.js';
@@ -31,6 +32,8 @@ export interface LiveRunnerEvents {
   onOutput(generation: number, stream: 'stdout' | 'stderr', content: Uint8Array): void;
   /** See `InputTaken`. */
   onInputTaken(generation: number, costBytes: number, isOpen: boolean): void;
+  /** Its program has ended, and is not answered with what it has used. */
+  onProgramUsed(generation: number, use: ProcessUse): void;
   /** Functions of these counters have become hot. */
   onHot(generation: number, counters: ExecutorAddr[]): void;
   isCongested(): boolean;

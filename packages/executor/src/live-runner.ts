@@ -5,7 +5,6 @@ import {
   type HostFunctionDescription,
   type hostFunctions,
   type ParamsOf,
-  type ProgramEnd,
   type RequestContext,
   type ResultOf,
   type RunnerEnd,
@@ -34,7 +33,7 @@ import { withoutFiles } from './limits.js';
 import type { LiveRunnerEvents } from './live-runner-events.js';
 import type { SessionMemory } from './memory.js';
 import type { ProcessUse } from './native/libc.js';
-import { Program } from './program.js';
+import { Program, type ProgramAnswer } from './program.js';
 import { Publisher } from './publisher.js';
 import { ReachedLimits } from './reached-limits.js';
 import { Reentries } from './reentry.js';
@@ -79,6 +78,7 @@ export class LiveRunner {
   readonly #events: LiveRunnerEvents;
   readonly #reached: ReachedLimits;
   #isLost = false;
+  #lostCallCount = 0;
 
   /**
    * Starts a runner, or takes one that was started in advance.
@@ -161,7 +161,10 @@ export class LiveRunner {
     this.generation = generation;
     this.memory = memory;
     this.indirection = indirection;
-    this.program = new Program(runner, (...taken) => events.onInputTaken(generation, ...taken));
+    this.program = new Program(runner, {
+      inputTaken: (...taken) => events.onInputTaken(generation, ...taken),
+      used: (use) => events.onProgramUsed(generation, use),
+    });
     const { guard } = runner;
     const reentries = new Reentries(control, {
       guard,
@@ -254,6 +257,11 @@ export class LiveRunner {
 
   get callsInFlight(): number {
     return this.#parts.calls.inFlightCount;
+  }
+
+  /** Those that were in flight when it was lost. */
+  get lostCallCount(): number {
+    return this.#lostCallCount;
   }
 
   /** What its process has used in all, once it is gone. */
@@ -378,7 +386,7 @@ export class LiveRunner {
   runProgram(
     { commit, ...params }: ParamsOf<typeof run.runProgram>,
     context: CallContext,
-  ): Promise<ProgramEnd> {
+  ): Promise<ProgramAnswer> {
     return this.#traced(context, (trace) =>
       this.program.run(params, (entry, block) => this.#call(entry, block, commit, context, trace)),
     );
@@ -508,6 +516,7 @@ export class LiveRunner {
   /** Each part loses the runner whatever becomes of the others. */
   #lose(end: RunnerEnd): void {
     this.#isLost = true;
+    this.#lostCallCount = this.callsInFlight;
     const { runner, calls, work, reentries, hostCalls, hotCounters } = this.#parts;
     const words = `the runner is gone: ${describeRunnerEnd(end)}`;
     const error = new RequestError('RUNNER_LOST', words, { end, own: false });

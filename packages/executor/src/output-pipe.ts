@@ -11,6 +11,10 @@ const LARGE_CHUNK_BYTES = 16 * 1024;
 /** How long a reader that is held back waits before it asks again. */
 const HOLD_BACK_MS = 10;
 
+/** What is read is copied before anything else is: pipes share what it is read into. */
+const READ_BY_NODE = Buffer.allocUnsafeSlow(PIPE_BYTES);
+const READ_NOW = Buffer.allocUnsafeSlow(PIPE_BYTES);
+
 /** Where the output goes. */
 export interface OutputSink {
   /** Takes a chunk that it may keep. */
@@ -30,7 +34,6 @@ export class OutputPipe {
   readonly #socket: Socket;
   readonly #guard: Guard;
   readonly #sink: OutputSink;
-  readonly #scratch = Buffer.allocUnsafeSlow(PIPE_BYTES);
   #holdBack: NodeJS.Timeout | undefined;
   #turns: LaneTurns | undefined;
   #isClosed = false;
@@ -49,7 +52,7 @@ export class OutputPipe {
       readable: true,
       writable: false,
       onread: {
-        buffer: Buffer.allocUnsafeSlow(PIPE_BYTES),
+        buffer: READ_BY_NODE,
         callback: (sizeBytes: number, buffer: Uint8Array) =>
           guard.run('runner.output', () => this.#take(Buffer.from(buffer.subarray(0, sizeBytes)))) ?? false,
       },
@@ -82,7 +85,7 @@ export class OutputPipe {
     while (left > 0 && !this.#socket.destroyed) {
       const sizeBytes = this.#readNow(left);
       if (sizeBytes === 0) return;
-      this.#sink.write(Buffer.from(this.#scratch.subarray(0, sizeBytes)));
+      this.#sink.write(Buffer.from(READ_NOW.subarray(0, sizeBytes)));
       left -= sizeBytes;
     }
   }
@@ -124,7 +127,7 @@ export class OutputPipe {
 
   #readNow(sizeBytes: number): number {
     try {
-      return readSync(this.#readFd, this.#scratch, 0, sizeBytes, null);
+      return readSync(this.#readFd, READ_NOW, 0, sizeBytes, null);
     } catch (error) {
       if (error instanceof Error && 'code' in error && error.code === 'EAGAIN') return 0;
       throw error;

@@ -181,6 +181,7 @@ export class Server implements AsyncDisposable {
         observer: () => undefined,
         onOutput: () => {},
         onInputTaken: () => {},
+        onProgramUsed: () => {},
         isCongested: () => false,
         onLimit: () => {},
         onHot: () => {},

@@ -83,13 +83,17 @@ export class SessionCalls {
     context: RequestContext,
   ): Promise<ResultOf<typeof run.runProgram>> {
     const { commit } = params;
-    const end = await this.#counted(
+    const { connection } = this.#session;
+    const answer = await this.#counted(
       () =>
         this.#run(runner, { commit, context, blockBytes: 0, read: undefined }, () =>
           runner.runProgram(params, context),
         ),
-      outcomeOfProgram,
+      ({ end }) => outcomeOfProgram(end),
     );
+    if (connection.has('short-runs')) return answer;
+    const { end, used } = answer;
+    if (used && connection.has('run-reports')) connection.notify(run.programUsed, used, runner.generation);
     return { end };
   }
 

@@ -34,7 +34,7 @@ import type { Lane } from './turns.js';
 const CONGESTED_BYTES = 4 * 1024 * 1024;
 
 /** What a compiler asks of a runner. */
-type Wanted = Omit<ParamsOf<typeof messages.startRunner>, 'files'>;
+type Wanted = Omit<ParamsOf<typeof messages.startRunner>, 'files' | 'names'>;
 
 /** What a session's runners need of it. */
 export interface SessionRunnersContext {
@@ -126,12 +126,20 @@ export class SessionRunners {
   }
 
   /** @throws as `first`, and then the runner is as it was. */
-  async replace({ files, ...wanted }: ParamsOf<typeof messages.startRunner>): Promise<RunnerStarted> {
+  async replace({
+    files,
+    names,
+    ...wanted
+  }: ParamsOf<typeof messages.startRunner>): Promise<ResultOf<typeof messages.startRunner>> {
     const libraries = libraryBits(wanted.libraries);
     const root = files && this.#context.files.rootOf(files);
     if (!this.#starting)
       await this.#endCurrent({ kind: 'fault', message: 'the compiler asked for another runner' });
-    return equip(await this.#start(root), wanted.stubCount, libraries);
+    const runner = await this.#start(root);
+    const equipped = equip(runner, wanted.stubCount, libraries);
+    if (!names) return equipped;
+    const [started, addresses] = await Promise.all([equipped, runner.lookup(names)]);
+    return { ...started, addresses };
   }
 
   /** Resolves when the runner is gone. */
@@ -215,6 +223,7 @@ export class SessionRunners {
         connection.notify(messages.output, { stream, content }, generation),
       onInputTaken: (generation, costBytes, isOpen) =>
         connection.notify(run.inputTaken, { costBytes, isOpen }, generation),
+      onProgramUsed: (generation, use) => this.#programUsed(generation, use),
       onHot: (generation, counters) => {
         if (connection.has('hot-counters'))
           connection.notify(indirection.functionsHot, { counters }, generation);
@@ -288,10 +297,8 @@ export class SessionRunners {
     if (this.#runner) account.report(this.#runner, usage, isBusy);
   }
 
-  /** Before the answer about the program, which is sent in microtasks. */
-  #reportProgram(generation: number, use: ProcessUse): void {
-    const { session, host, connection, isOpen } = this.#context;
-    host.events.emit({ type: 'program-ended', session, use });
+  #programUsed(generation: number, use: ProcessUse): void {
+    const { connection, isOpen } = this.#context;
     if (isOpen() && connection.has('run-reports')) connection.notify(run.programUsed, use, generation);
   }
 
@@ -302,7 +309,10 @@ export class SessionRunners {
     if (gone) {
       const { used } = gone;
       account?.forget(gone, used && cpuSecondsOf(used));
-      if (used && gone.program.hasBegun) this.#reportProgram(number, used);
+      if (used && gone.program.hasBegun) {
+        host.events.emit({ type: 'program-ended', session, use: used });
+        if (!gone.program.isRunning) this.#programUsed(number, used);
+      }
       this.#past.commitsApplied += gone.commitsApplied;
       this.#past.callsStarted += gone.callsStarted;
       this.#past.commitMs += gone.commitMs;
@@ -324,6 +334,9 @@ export class SessionRunners {
     // The rejected calls are answered in microtasks; the notification comes after them.
     guard.later('session.runner-lost', () => {
       observation.flush();
+      // Who has asked for its program is the only one who has waited for it, and knows.
+      const isTold = gone?.program.hasToldEnd && gone.lostCallCount === 1;
+      if (isTold && connection.has('short-runs')) return;
       connection.notify(messages.runnerLost, { generation: number, end }, number);
     });
   }

@@ -1,11 +1,14 @@
-import { type ParamsOf, run } from '@farjit/protocol';
+import { setImmediate } from 'node:timers/promises';
+import { FEATURE_NAMES, type ParamsOf, type ProgramUse, run, session } from '@farjit/protocol';
 import type { RemoteError } from '@farjit/protocol/errors';
-import test from 'ava';
+import test, { type ExecutionContext } from 'ava';
 import { spin, storeConstant } from './machine-code.js';
+import { OPEN, WANTED } from './open-on.js';
 import {
   callDouble,
   commitOf,
   load,
+  lookup,
   openSession,
   reserve,
   startRunner,
@@ -34,18 +37,72 @@ async function programOf(
   };
 }
 
-test('the end of a program is the answer, before its runner is told to be lost', async (t) => {
-  const compiler = await openSession(t);
+/** A session, and what it is told that programs have used. */
+async function openUsed(t: ExecutionContext, opening = OPEN) {
+  const compiler = await openSession(t, undefined, opening);
+  const used: ProgramUse[] = [];
+  compiler.connection.onNotification(run.programUsed, (use) => used.push(use));
+  return { compiler, used };
+}
+
+const end = { kind: 'exit', status: 9 } as const;
+
+test('the answer is the end of a program, what it has used, and the loss of its runner', async (t) => {
+  const { compiler, used } = await openUsed(t);
   const { connection, live, lost } = compiler;
   const program = await programOf(compiler, returns(9));
-  const end = { kind: 'exit', status: 9 } as const;
-  t.deepEqual(await connection.request(run.runProgram, program, live), { end });
-  t.deepEqual(lost, []);
-  await until(() => lost.length > 0);
-  t.deepEqual(lost, [{ generation: 1, end }]);
+  const answer = await connection.request(run.runProgram, program, live);
+  t.deepEqual(answer.end, end);
+  t.true((answer.used?.peakMemoryBytes ?? 0) > 0);
+  await connection.request(session.sessionStatus, {});
+  await setImmediate();
+  t.deepEqual([lost, used], [[], []]);
   await t.throwsAsync(connection.request(run.runProgram, program, live), { code: 'STALE_GENERATION' });
   await startRunner(compiler);
   t.is(await callDouble(compiler, await load(compiler, storeConstant(0x4045_0000_0000_0000n))), 42);
+});
+
+test('who waits for something else in its runner is told of the loss by itself', async (t) => {
+  const { compiler, used } = await openUsed(t);
+  const { connection, live, lost } = compiler;
+  const params = { entry: await load(compiler, spin()), block: new Uint8Array(8), commit: commitOf() };
+  const beside = t.throwsAsync(connection.request(run.call, params, live), { code: 'RUNNER_LOST' });
+  const program = await programOf(compiler, returns(9));
+  t.deepEqual((await connection.request(run.runProgram, program, live)).end, end);
+  await beside;
+  await until(() => lost.length > 0);
+  t.deepEqual([lost, used], [[{ generation: 1, end }], []]);
+});
+
+test('in a session without short runs use and loss are told by themselves', async (t) => {
+  const features = FEATURE_NAMES.filter((name) => name !== 'short-runs');
+  const { compiler, used } = await openUsed(t, { ...OPEN, features });
+  const { connection, live, lost } = compiler;
+  const program = await programOf(compiler, returns(9));
+  t.deepEqual(await connection.request(run.runProgram, program, live), { end });
+  t.is(used.length, 1);
+  await until(() => lost.length > 0);
+  t.deepEqual(lost, [{ generation: 1, end }]);
+});
+
+test('a program that is ended has used something, too', async (t) => {
+  const { compiler, used } = await openUsed(t);
+  const { connection, live, lost } = compiler;
+  const program = await programOf(compiler, spin());
+  const options = { ...live, deadlineMs: 200 };
+  await t.throwsAsync(connection.request(run.runProgram, program, options), { code: 'RUNNER_LOST' });
+  t.is(used.length, 1);
+  await until(() => lost.length > 0);
+});
+
+test('the runner of a program has looked its symbols up when it is there', async (t) => {
+  const { compiler } = await openUsed(t);
+  const names = ['sin', 'nosuchsymbol', 'cos'];
+  const started = await compiler.connection.request(session.startRunner, { ...WANTED, names });
+  compiler.runner = started;
+  compiler.live.generation = started.generation;
+  const [sin, cos] = [await lookup(compiler, 'sin'), await lookup(compiler, 'cos')];
+  t.deepEqual<readonly bigint[] | undefined, bigint[]>(started.addresses, [sin, 0n, cos]);
 });
 
 test('a runner runs one program', async (t) => {

@@ -46,12 +46,13 @@ export interface TestCompiler {
 export async function openSession(
   t: ExecutionContext,
   host: HostResources = createHostResources(),
+  opening = OPEN,
 ): Promise<TestCompiler & { readonly session: Session }> {
   const [near, far] = createMemoryTransportPair();
   const hosted = new Session({ host, transport: far });
   // Teardowns run last first: the connection is closed before this waits.
   t.teardown(() => hosted.ended);
-  const compiler = await openOver(t, near);
+  const compiler = await openOver(t, near, new Connection(near), opening);
   return Object.assign(compiler, { session: hosted });
 }
 
@@ -63,6 +64,7 @@ export async function openOver(
   t: ExecutionContext,
   transport: Transport,
   connection = new Connection(transport),
+  opening = OPEN,
 ): Promise<TestCompiler> {
   const events: string[] = [];
   const lost: TestCompiler['lost'] = [];
@@ -80,7 +82,7 @@ export async function openOver(
   });
   connection.start();
   t.teardown(() => connection.close());
-  const opened = await openOn(connection);
+  const opened = await openOn(connection, opening);
   const compiler: TestCompiler = {
     connection,
     opened,

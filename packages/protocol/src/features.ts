@@ -19,6 +19,8 @@ export const FEATURES = {
   files:
     'files that a runner is given and leaves: `offerFiles`, `sendFile`, `files` of `startRunner`, `listFiles` and `readFile`',
   observation: 'what happens in the host, and when, by `observe`, `readClock` and `hostEvents`',
+  'short-runs':
+    'runs of programs in five messages: `names` of `startRunner` are answered with their addresses, `input` of `runProgram` is all that is read, and its answer says what was `used` and that the runner is lost',
 } as const;
 
 export type Feature = keyof typeof FEATURES;

@@ -123,6 +123,19 @@ export class ProgramInput {
   }
 }
 
+/** All of a source that is there, as far as a message holds it and it is right. */
+export function wholeInput(source: ProgramSource): Uint8Array | undefined {
+  if (typeof source !== 'string') return isBytes(source) && isShort(source) ? source : undefined;
+  // In UTF-8 it has as many bytes at least.
+  if (source.length > run.MAX_INPUT_BYTES || /\p{Cs}/u.test(source)) return undefined;
+  const bytes = Buffer.from(source);
+  return isShort(bytes) ? bytes : undefined;
+}
+
+function isShort({ byteLength }: Uint8Array): boolean {
+  return byteLength <= run.MAX_INPUT_BYTES;
+}
+
 function chunksOf(source: ProgramSource): Exclude<ProgramSource, string | Uint8Array> {
   return typeof source === 'string' || isBytes(source) ? [source] : source;
 }

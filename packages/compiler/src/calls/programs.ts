@@ -19,7 +19,7 @@ import { trapErrorOf } from './call-errors.js';
 import type { CallSignature, ScalarKind } from './call-signature.js';
 import { type CollectedFiles, FilesOfProgram } from './files-of-program.js';
 import type { ProgramFiles } from './program-files.js';
-import { ProgramInput, type ProgramSource } from './program-input.js';
+import { ProgramInput, type ProgramSource, wholeInput } from './program-input.js';
 import { layOutProgram } from './program-memory.js';
 import { outcomeOf, RunMeter, type RunReport } from './run-report.js';
 import { type CallOptions, notCalled, type SendCall, type SessionCalls } from './session-calls.js';
@@ -315,9 +315,14 @@ export class Programs {
     return async (executor, program, commit, options) => {
       const { generation } = options;
       const hasInput = stdin !== undefined;
+      const isShort = executor.has('short-runs');
+      const whole = hasInput && isShort ? wholeInput(stdin) : undefined;
       meter.begin(runners.ofGeneration(generation));
-      const ended = executor.runProgram({ ...program, hasInput, commit }, options);
-      if (hasInput) {
+      const ended = executor.runProgram(
+        { ...program, hasInput, commit, ...(whole && { input: whole }) },
+        options,
+      );
+      if (hasInput && !whole) {
         this.#sent = { input, generation };
         const send = (content: Uint8Array, isLast: boolean) =>
           executor.sendInput(content, isLast, generation);
@@ -325,9 +330,11 @@ export class Programs {
         sent.catch((cause: unknown) => ending.inputFailed(cause));
       }
       try {
-        const { end } = await ended;
-        // Its loss is told of in a moment; nothing new is to begin in it.
-        runners.noteLost(generation, end);
+        const { end, used } = await ended;
+        if (used) meter.noteUse(generation, used);
+        // Its loss may be told of in a moment; nothing new is to begin in it.
+        if (isShort) runners.gone(generation, end);
+        else runners.noteLost(generation, end);
         return { end, programThreads: 0 };
       } catch (error) {
         if (!(error instanceof RemoteError)) throw error;

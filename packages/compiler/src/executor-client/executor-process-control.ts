@@ -22,7 +22,7 @@ import {
   type Transport,
 } from '@farjit/protocol';
 import { type ConnectionClosedError, ProtocolError } from '@farjit/protocol/errors';
-import { addrAdd, type ExecutorAddr } from '@farjit/protocol/executor-addr';
+import { addrAdd, type ExecutorAddr, NULL_ADDR } from '@farjit/protocol/executor-addr';
 import { type SandboxLevel, sandboxShortfall } from '@farjit/protocol/sandbox';
 import type { AnswerDeadline } from './answer-deadline.js';
 import { type LeftFile, listLeftFiles, readLeftFile } from './collect-files.js';
@@ -137,11 +137,18 @@ export class ExecutorProcessControl {
 
   /**
    * Starts a runner of the next generation, with so many stubs in its first block.
-   * @param files what it sees, of contents that `giveFiles` has given; nothing unless given.
+   * @param given.files what it sees, of contents that `giveFiles` has given; nothing unless given.
+   * @param given.names symbols that will be looked up in it.
+   * @returns the addresses of those, 0 for one that it does not have; none where the executor does not look them up with it.
    */
-  async startRunner(stubCount: number, files?: FileRoot): Promise<RunnerStarted> {
+  async startRunner(
+    stubCount: number,
+    { files, names = [] }: { readonly files?: FileRoot | undefined; readonly names?: readonly string[] } = {},
+  ): Promise<ReadonlyMap<string, ExecutorAddr>> {
+    const asked = this.has('short-runs') ? names.slice(0, symbols.MAX_LOOKUP_NAMES) : [];
     // What the executor tells next may be of this runner.
-    const onResult = (runner: RunnerStarted) => {
+    const onResult = ({ addresses = [], ...runner }: ResultOf<typeof session.startRunner>) => {
+      checkAnswered(addresses, 'addresses', asked);
       this.#checkConfinement(checkRunner(runner, this.info));
       checkStubs(runner, this.info, stubCount);
       if (runner.generation <= this.#runner.generation)
@@ -149,8 +156,14 @@ export class ExecutorProcessControl {
       this.#runner = runner;
       this.#conduct.begin(runner.generation, runner.stubs, this.info.trampolineBytes);
     };
-    const wanted = { stubCount, libraries: [...this.#libraries], ...(files && { files }) };
-    return this.#ask(session.startRunner, wanted, 0, { onResult });
+    const wanted = {
+      stubCount,
+      libraries: [...this.#libraries],
+      ...(files && { files }),
+      ...(asked.length > 0 && { names: asked }),
+    };
+    const { addresses = [] } = await this.#ask(session.startRunner, wanted, 0, { onResult });
+    return new Map(asked.map((name, index) => [name, addresses[index] ?? NULL_ADDR]));
   }
 
   /** Emits a further block of stubs. */
@@ -463,9 +476,13 @@ async function inBatches<T>(
   for (let start = 0; start < names.length; start += symbols.MAX_LOOKUP_NAMES) {
     const batch = names.slice(start, start + symbols.MAX_LOOKUP_NAMES);
     const answers = await ask(batch);
-    if (answers.length !== batch.length)
-      throw new ProtocolError(`${answers.length} ${what} for ${batch.length} names`);
+    checkAnswered(answers, what, batch);
     found.push(...answers);
   }
   return found;
+}
+
+function checkAnswered(answers: readonly unknown[], what: string, names: readonly string[]): void {
+  if (answers.length !== names.length)
+    throw new ProtocolError(`${answers.length} ${what} for ${names.length} names`);
 }

@@ -143,6 +143,17 @@ export class RunnerContext {
     return Object.values(this.#slabs).reduce((sum, slab) => sum + slab.allocatedBytes, 0);
   }
 
+  /** Names of process symbols that have been looked up and found. */
+  get processNames(): string[] {
+    return [...this.#processSymbols.keys()];
+  }
+
+  /** They have been looked up, and have these addresses; 0 for one that there is not. */
+  noteProcessSymbols(addresses: ReadonlyMap<string, ExecutorAddr>): void {
+    for (const [name, address] of addresses)
+      if (address !== NULL_ADDR) this.#processSymbols.set(name, address);
+  }
+
   /** The address of a process symbol that has been looked up. */
   processSymbol(name: string): ExecutorAddr | undefined {
     return this.#processSymbols.get(name);
@@ -209,10 +220,7 @@ export class RunnerContext {
 
   async #lookUp(names: readonly string[]): Promise<void> {
     const addresses = await this.#executor.lookupSymbols(names, this.generation);
-    names.forEach((name, index) => {
-      const address = addresses[index] ?? NULL_ADDR;
-      if (address !== NULL_ADDR) this.#processSymbols.set(name, address);
-    });
+    this.noteProcessSymbols(new Map(names.map((name, index) => [name, addresses[index] ?? NULL_ADDR])));
   }
 
   /** Where a library has a thread-local variable; undefined where none has, or nobody has asked yet. */

@@ -3,7 +3,7 @@ import { RunnerLostError } from '../core/errors.js';
 import type { ExecutorProcessControl } from '../executor-client/executor-process-control.js';
 import type { CallbackFailures } from './callback-failures.js';
 import { RunnerContext } from './runner-context.js';
-import { isRunnerGone, runnerEndOf } from './runner-errors.js';
+import { isRunnerGone, lossError, runnerEndOf } from './runner-errors.js';
 
 /** Work is begun again when its runner was lost before it was done; a host that loses them all is broken. */
 const MAX_ATTEMPTS = 4;
@@ -99,6 +99,16 @@ export class RunnerSupervisor {
     }
   }
 
+  /** The executor says that a runner is gone: who waits for it is told. */
+  gone(generation: number, end: RunnerEnd): void {
+    this.noteLost(generation, end);
+    // Answers that arrived before this have yet to reach those who wait for them.
+    setImmediate(() => {
+      const runner = this.ofGeneration(generation);
+      runner?.abandon(() => lossError(end, runner));
+    });
+  }
+
   /**
    * Whoever calls next is told, once, when the last runner has ended over a thread that no call has waited for: what it did is lost.
    * @throws {RunnerLostError}
@@ -152,10 +162,14 @@ export class RunnerSupervisor {
   async #restart(executor: ExecutorProcessControl, files?: FileRoot): Promise<RunnerContext> {
     // The callback of a stub that exists must need no message before it is answered.
     const stubCount = this.current.stubBlocks.capacity;
+    // What was linked before is mostly linked again.
+    const names = this.current.processNames;
     for (let count = 1; ; count++) {
       try {
-        await executor.startRunner(stubCount, files);
-        return this.attach(executor);
+        const addresses = await executor.startRunner(stubCount, { files, names });
+        const runner = this.attach(executor);
+        runner.noteProcessSymbols(addresses);
+        return runner;
       } catch (error) {
         if (!isRunnerGone(error) || count === MAX_ATTEMPTS) throw error;
       }

@@ -5,7 +5,6 @@ import type { ReentryHandler } from '../indirection/reentry-handler.js';
 import type { EventStream } from '../observe/event-stream.js';
 import type { HostObservation } from '../observe/host-observation.js';
 import type { TierUp } from '../optimize/tier-up.js';
-import { lossError } from '../runner/runner-errors.js';
 import type { RunnerSupervisor } from '../runner/runner-supervisor.js';
 import type { HostCalls } from './host-calls.js';
 
@@ -45,14 +44,7 @@ export function executorHandlers({
       return runner ? hostCalls.call(call, runner, traceparent) : { outcome: 'failed', token: 0 };
     },
     functionsHot: noteHot,
-    runnerLost: (generation, end) => {
-      runners.noteLost(generation, end);
-      // Answers that arrived before this have yet to reach those who wait for them.
-      setImmediate(() => {
-        const runner = runners.ofGeneration(generation);
-        runner?.abandon(() => lossError(end, runner));
-      });
-    },
+    runnerLost: (generation, end) => runners.gone(generation, end),
     limitReached: (generation, limit) => {
       runners.ofGeneration(generation)?.reachedLimits.push(limit);
       events.tell('limit-reached', () => ({ generation, limit }));

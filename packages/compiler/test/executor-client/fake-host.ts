@@ -196,11 +196,13 @@ export class FakeHost {
         runner: { ...this.runner, stubs: this.#emit(stubCount) },
         timeToLiveMs: 0,
       }),
-      startRunner: ({ stubCount }) => {
+      startRunner: ({ stubCount, names }) => {
         this.runner = runnerOf(this.runner.generation + 1, 0x7e00_0000_0000n);
         this.#stubCount = 0;
         this.pointers.clear();
-        return { ...this.runner, stubs: this.#emit(stubCount) };
+        const started = { ...this.runner, stubs: this.#emit(stubCount) };
+        // `lookupSymbols` is asked then.
+        return names ? { ...started, addresses: names.map(() => toExecutorAddr(0n)) } : started;
       },
       sessionStatus: () => ({
         generation: this.runner.generation,

@@ -59,14 +59,14 @@ function encodeTrampolines(
 }
 
 function encodePointers(first: bigint, stride: bigint, count: number): Buffer {
-  const content = Buffer.alloc(count * POINTER_BYTES);
+  const pointers = new BigUint64Array(count);
+  // What does not fit into 64 bits is cut off, and there is only one that is not used.
   let value = first;
   for (let index = 0; index < count; index++) {
-    content.writeBigUInt64LE(value, index * POINTER_BYTES);
-    // The next but the last may be beyond 64 bits.
-    if (index + 1 < count) value += stride;
+    pointers[index] = value;
+    value += stride;
   }
-  return content;
+  return Buffer.from(pointers.buffer);
 }
 
 /** Where a trampoline begins whose call to the resolver has pushed that return address. */

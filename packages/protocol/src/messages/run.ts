@@ -160,6 +160,21 @@ export const callAndRead = request('callAndRead', 'compiler-to-executor', {
   result: v.strictObject({ ...callResult, content: bytes }),
 });
 
+/** What the runner of a program has used in all. */
+export const programUse = v.strictObject({
+  /** CPU time of all its threads, in microseconds. */
+  userUs: byteCount,
+  systemUs: byteCount,
+  /** The most of its memory that was resident at a time. */
+  peakMemoryBytes: byteCount,
+});
+export type ProgramUse = v.InferOutput<typeof programUse>;
+
+const inputContent = v.pipe(
+  bytes,
+  v.check((content) => content.byteLength <= MAX_INPUT_BYTES, `at most ${MAX_INPUT_BYTES} bytes`),
+);
+
 /**
  * Runs a program to its end: `exit(main(argumentCount, arguments, environment))`, after applying `commit`, which has put the
  * arrays and their strings into data memory. Its end is the runner's, and the answer. What has not ended it by itself is an
@@ -179,8 +194,14 @@ export const runProgram = request('runProgram', 'compiler-to-executor', {
     /** Whether each line that it writes to `stdout` goes out at once; otherwise as much as its buffer holds. */
     lineBuffered: v.boolean(),
     commit,
+    /** Of the feature `short-runs`, with `hasInput`: all that it reads. No `programInput` follows then, and no `inputTaken`. */
+    input: v.optional(inputContent),
   }),
-  result: v.strictObject({ end: programEnd }),
+  result: v.strictObject({
+    end: programEnd,
+    /** Of the feature `short-runs`: as `programUsed`, which is not sent then. */
+    used: v.optional(programUse),
+  }),
 });
 
 /**
@@ -191,10 +212,7 @@ export const runProgram = request('runProgram', 'compiler-to-executor', {
 export const programInput = notification('programInput', 'compiler-to-executor', {
   feature: 'programs',
   params: v.strictObject({
-    content: v.pipe(
-      bytes,
-      v.check((content) => content.byteLength <= MAX_INPUT_BYTES, `at most ${MAX_INPUT_BYTES} bytes`),
-    ),
+    content: inputContent,
     /** Nothing comes after it: the program finds the end of its input. */
     isLast: v.boolean(),
   }),
@@ -206,15 +224,8 @@ export const programInput = notification('programInput', 'compiler-to-executor',
  */
 export const programUsed = notification('programUsed', 'executor-to-compiler', {
   feature: 'run-reports',
-  params: v.strictObject({
-    /** CPU time of all its threads, in microseconds. */
-    userUs: byteCount,
-    systemUs: byteCount,
-    /** The most of its memory that was resident at a time. */
-    peakMemoryBytes: byteCount,
-  }),
+  params: programUse,
 });
-export type ProgramUse = v.InferOutput<typeof programUsed.params>;
 
 /** What a `programInput` counts as. */
 export function inputCost(content: Uint8Array): number {

@@ -5,6 +5,7 @@ import { fileRoot } from './files.js';
 import { stubBlock } from './indirection.js';
 import { byteCount, bytes, count, executorAddr, shortName, stubCount, targetWord } from './primitives.js';
 import { limit, runnerEnd } from './run.js';
+import { lookupSymbols } from './symbols.js';
 
 /** Longest time that a session waits for its compiler: a day. */
 export const MAX_TIME_TO_LIVE_MS = 86_400_000;
@@ -144,8 +145,14 @@ export const startRunner = request('startRunner', 'compiler-to-executor', {
     ...runnerWanted.entries,
     /** Files that it sees, of the feature `files`; it sees none without. */
     files: v.optional(fileRoot),
+    /** Of the feature `short-runs`: symbols that are looked up at once, as by `lookupSymbols`. */
+    names: v.optional(lookupSymbols.params.entries.names),
   }),
-  result: runnerStarted,
+  result: v.object({
+    ...runnerStarted.entries,
+    /** Of `names`, in their order; 0 for one that does not exist. */
+    addresses: v.optional(lookupSymbols.result.entries.addresses),
+  }),
 });
 
 /** A snapshot for people who look inside, and for tests that must see threads blocked. */
@@ -189,7 +196,10 @@ export const terminateSession = request('terminateSession', 'compiler-to-executo
   result: v.strictObject({}),
 });
 
-/** The runner of `generation` is gone. Calls in flight have been rejected with the same end. */
+/**
+ * The runner of `generation` is gone. Calls in flight have been rejected with the same end. With the feature `short-runs` it is not
+ * sent after a `runProgram` that was answered with the end of its program, which says the same.
+ */
 export const runnerLost = notification('runnerLost', 'executor-to-compiler', {
   params: v.strictObject({ generation: count, end: runnerEnd }),
 });
