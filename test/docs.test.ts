@@ -172,6 +172,33 @@ for (const document of DOCUMENTS)
     });
   }
 
+/** What docs/cli.md, which is checked against `--help`, says of each command. */
+function helpTexts(): Map<string, string> {
+  const sections = readFileSync(join(ROOT, 'docs/cli.md'), 'utf8').split(/^## /m).slice(1);
+  return new Map(sections.map((section) => [section.slice(0, section.indexOf('\n')), section]));
+}
+
+test('every option of a command that the documents show is one', (t) => {
+  const helps = helpTexts();
+  const unknown: string[] = [];
+  let count = 0;
+  for (const document of DOCUMENTS.filter((path) => path !== 'CHANGELOG.md')) {
+    const markdown = readFileSync(join(ROOT, document), 'utf8').replaceAll(/ *\\\n */g, ' ');
+    for (const [line, program = '', rest = ''] of markdown.matchAll(
+      /(?<=^|`|\| |= )(?:npx )?(farjit(?:-executor)?) ([^`\n#|]*)/gm,
+    )) {
+      const [word = ''] = rest.split(' ');
+      const known = helps.get(`${program} ${word}`) ?? `${helps.get(program)}${helps.get(`${program} run`)}`;
+      for (const [option] of rest.replace(/ -- .*/, '').matchAll(/(?<= |^)--[a-z][a-z-]+/g)) {
+        count += 1;
+        if (!known.includes(option)) unknown.push(`${document}: ${option} in ${line}`);
+      }
+    }
+  }
+  t.deepEqual(unknown, []);
+  t.true(count > 50, `${count}`);
+});
+
 /** The text outside fenced blocks. */
 function proseOf(markdown: string): string {
   return markdown.replace(/^```[\s\S]*?^```$/gm, '');

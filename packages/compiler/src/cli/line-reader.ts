@@ -122,7 +122,7 @@ export class LineReader {
   }
 
   #interrupt(): void {
-    if (this.#editor?.cancelSearch()) return;
+    this.#editor?.cancelSearch();
     const wasEmpty = this.#readline.line === '';
     this.#readline.write(null, { ctrl: true, name: 'e' });
     process.stdout.write('^C\n');

@@ -85,7 +85,7 @@ class Repl {
   readonly #c: ReplC;
   /** What expressions can name: the last value. */
   readonly #constants = new Map<string, number>();
-  /** Whether Ctrl-C was the last that came, with nothing to interrupt. */
+  /** Whether Ctrl-C was the last that came at a prompt: the next one ends. */
   #wantsEnd = false;
   #hasFailed = false;
 
@@ -158,14 +158,11 @@ class Repl {
     const event = await this.#lines.next(isWhole ? PROMPT : CONTINUATION_PROMPT);
     if (this.#stopped) return;
     switch (event.kind) {
-      case 'interrupt': {
-        const isIdle = isWhole && event.wasEmpty;
-        if (isIdle && this.#wantsEnd) return this.stop(StopRequest.ofSignal('SIGINT'));
-        if (isIdle) await this.#print('(Ctrl-C again ends, as do Ctrl-D and :quit)');
-        this.#wantsEnd = isIdle;
-        this.#dropPending();
-        return;
-      }
+      case 'interrupt':
+        if (this.#wantsEnd) return this.stop(StopRequest.ofSignal('SIGINT'));
+        if (isWhole && event.wasEmpty) await this.#print('(Ctrl-C again ends, as do Ctrl-D and :quit)');
+        this.#wantsEnd = true;
+        return this.#dropPending();
       case 'end':
         if (this.#unfinished !== undefined) await this.#runCommand(this.#unfinished);
         else if (this.#pending.length > 0) await this.#evaluatePending('end');

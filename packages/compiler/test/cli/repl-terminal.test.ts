@@ -11,6 +11,7 @@ const onTerminal = hasScript ? test.serial : test.serial.skip;
 
 const CTRL_C = '\u0003';
 const CTRL_D = '\u0004';
+const CTRL_G = '\u0007';
 const CTRL_R = '\u0012';
 const CTRL_U = '\u0015';
 const CTRL_SPACE = '\0';
@@ -229,11 +230,24 @@ onTerminal('Ctrl-R finds an entry by a part of it, older ones too', async (t) =>
   await type('\r', '');
   await shows('ready> 4');
   await type(`${CTRL_R}`, '');
-  await type(CTRL_C, '(search) ');
+  await type(CTRL_G, '(search) ');
   await type('2\r', 'ready> 4');
   await shows('Evaluated to 42');
   await type(CTRL_D);
   t.is((await finished).end, 0);
+});
+
+onTerminal('Ctrl-C twice ends it, whatever was typed', async (t) => {
+  for (const keys of ['', 'half a line', 'def f(x)\r', `${CTRL_R}x`, ':c int f(void) {\r']) {
+    const { type, shows, finished } = await startOnTerminal(t, { XDG_STATE_HOME: await folderWith(t) });
+    await type(keys);
+    if (keys.endsWith('\r')) await shows('...> ');
+    else await shows(keys.replace(CTRL_R, '(search) '));
+    await type(CTRL_C, '');
+    await shows('^C');
+    await type(CTRL_C);
+    t.is((await finished).end, 130, JSON.stringify(keys));
+  }
 });
 
 onTerminal('what is typed is coloured, and stays as it was typed', async (t) => {
