@@ -22,6 +22,9 @@ const DOCUMENTS = [
 const EXCERPTED = new Set([
   'README.md',
   'docs/architecture.md',
+  'docs/compiling.md',
+  'docs/linking.md',
+  'docs/memory.md',
   'docs/laziness.md',
   'docs/programs.md',
   'docs/embedding.md',
