@@ -51,6 +51,8 @@ const FOR_TESTS = [
   { what: 'clang 14', aptPackage: 'clang-14', probe: () => onPath('clang-14') },
   // Makes the certificates of tests, each for its own.
   { what: 'openssl', aptPackage: 'openssl', probe: () => onPath('openssl') },
+  // Writes a trace that ours are read like.
+  { what: 'chromium', aptPackage: 'chromium', probe: () => onPath('chromium') },
   // Hosts of their own for compiler and executors.
   { what: 'ip', aptPackage: 'iproute2', probe: () => onPath('ip') },
 ];

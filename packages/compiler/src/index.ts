@@ -245,6 +245,7 @@ export type { ModuleInterface } from './llvm/module-interface.js';
 export type { IRForm, ModuleIR } from './llvm/module-ir.js';
 export type { CodeLevel, OptLevel, TargetDescription } from './llvm/target.js';
 export type { TargetMachine } from './llvm/target-machine.js';
+export type { EventFileOptions } from './observe/event-file.js';
 export {
   type EventIterationOptions,
   EventsMissedError,

@@ -248,6 +248,14 @@ export function reportOption(): Option {
     .choices(['json']);
 }
 
+/** Of `run`: files that say what has happened. */
+export function eventFileOptions(): Option[] {
+  return inGroup(
+    'output',
+    new Option('--trace <file>', 'write a trace of compiler, executor and threads, for ui.perfetto.dev'),
+  );
+}
+
 /** Of commands that compile. */
 export function statsOption(): Option {
   return new Option('--stats [=json]', 'end with counts and times on standard error')

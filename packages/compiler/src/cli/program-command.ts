@@ -6,6 +6,7 @@ import type { RunningProgram } from '../jit/running-program.js';
 import type { ReadFile } from './add-input.js';
 import { CommandStreams } from './command-streams.js';
 import { errorReport } from './describe-error.js';
+import { writeEvents } from './event-files.js';
 import { givenFiles } from './given-files.js';
 import { unsharedVariables } from './library-variables.js';
 import { addLinkedFiles, readLinkedFiles } from './linked-files.js';
@@ -84,6 +85,7 @@ async function runFiles(
   );
   const ended = closeIfUnheard(signal, () => jit.close({ atOnce: true }));
   try {
+    await writeEvents(jit, options, streams);
     await addLinkedFiles(jit, linked, options, streams, signal);
     for (const words of unsharedVariables(jit.definedNames())) await streams.remark('warning', words);
     const exitCode = await runMain(jit, linked.inputs, options, streams, signal, onRunning);

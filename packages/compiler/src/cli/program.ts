@@ -11,6 +11,7 @@ import {
   confinementOptions,
   dataOptions,
   evaluationOptions,
+  eventFileOptions,
   executorOption,
   executorsOption,
   jsonOption,
@@ -123,6 +124,7 @@ function addRun(program: Command, { local, rest, setExitCode }: ProgramContext):
     ...confinementOptions(),
     statsOption(),
     reportOption(),
+    ...eventFileOptions(),
     printOption('printf'),
     jsonOption('values, errors and statistics as lines of JSON'),
   ]);

@@ -7,6 +7,7 @@ import { readCallProfile, writeCallProfile } from './call-profile.js';
 import { CommandStreams } from './command-streams.js';
 import { diagnosticReport, errorReport } from './describe-error.js';
 import { evaluateItems, type Outcome, type StoppableOptions } from './evaluate-items.js';
+import { writeEvents } from './event-files.js';
 import type { LinkOptions } from './linked-files.js';
 import { openJIT } from './open-jit.js';
 import type { ProgramFile } from './program-inputs.js';
@@ -96,6 +97,7 @@ async function usesManyExecutors({
   executors = [],
   recordCalls,
   speculateOrder,
+  trace,
 }: RunOptions): Promise<boolean> {
   const [first] = executors;
   // Not worth loading anything for, by far most of the time.
@@ -107,6 +109,8 @@ async function usesManyExecutors({
       'ONE_EXECUTOR',
       '--record-calls and --speculate-order go by the order of calls, which there is in one executor only',
     );
+  if (isMany && trace !== undefined)
+    throw new FarJITError('ONE_EXECUTOR', '--trace is of one session, and so of one executor: give one');
   return isMany;
 }
 
@@ -138,6 +142,7 @@ async function runInSession(
   const jit = await openJIT(jitOptions, streams, { program: text, calls, signal });
   const ended = closeIfUnheard(signal, () => jit.close({ atOnce: true }));
   try {
+    await writeEvents(jit, options, streams);
     if (linking && linked) {
       await linking.addLinkedFiles(jit, linked, options, streams, signal);
       await startLinked(jit, items, callOptions);

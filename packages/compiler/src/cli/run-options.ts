@@ -15,6 +15,8 @@ export interface RunOptions extends Omit<JITOptions, 'executor'> {
   readonly speculateOrder?: string;
   /** File to write the profile of this run to. */
   readonly recordCalls?: string;
+  /** File to write a trace for Perfetto to. */
+  readonly trace?: string;
   /** Milliseconds that each expression may run. */
   readonly deadline?: number;
 }

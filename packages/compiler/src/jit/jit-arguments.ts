@@ -9,6 +9,7 @@ import {
   optionsOf,
   wholeNumber,
 } from '../core/arguments.js';
+import type { EventFileOptions } from '../observe/event-file.js';
 import type { EventIterationOptions, SessionEventOptions } from '../observe/event-iteration.js';
 import type { SubscribeOptions } from '../observe/event-stream.js';
 import type { CloseOptions } from './jit-types.js';
@@ -57,6 +58,12 @@ const EVENT_OPTIONS = optionsOf<SessionEventOptions>({
   buffer: wholeNumber(1, 2 ** 24),
 });
 const POOL_EVENT_OPTIONS = optionsOf<EventIterationOptions>({ buffer: wholeNumber(1, 2 ** 24) });
+
+const EVENT_FILE_OPTIONS = optionsOf<EventFileOptions>({ onError: anyFunction });
+
+export function checkEventFileOptions(given: EventFileOptions): void {
+  checkArgument(EVENT_FILE_OPTIONS, given, 'options');
+}
 
 export function checkSubscribeOptions(given: SubscribeOptions): void {
   checkArgument(SUBSCRIBE_OPTIONS, given, 'options');

@@ -21,6 +21,7 @@ import type { BuiltModule } from '../llvm/bitcode.js';
 import type { LibLLVM } from '../llvm/libllvm.js';
 import type { TargetDescription } from '../llvm/target.js';
 import type { TargetMachine } from '../llvm/target-machine.js';
+import { type EventFile, type EventFileOptions, warnOfFile } from '../observe/event-file.js';
 import { iterateEvents, type SessionEventOptions } from '../observe/event-iteration.js';
 import type { SubscribeOptions } from '../observe/event-stream.js';
 import type { SessionEvent, SessionListener } from '../observe/events.js';
@@ -47,6 +48,7 @@ import { Functions } from './functions.js';
 import {
   checkBitcode,
   checkCloseOptions,
+  checkEventFileOptions,
   checkEventOptions,
   checkFrontEnd,
   checkListener,
@@ -91,6 +93,8 @@ export class JIT implements AsyncDisposable {
   readonly #codegen: CodegenPool;
   readonly #llvm: LocalLLVM;
   readonly #output: OutputDelivery;
+  /** Files that events are written to. */
+  readonly #files: EventFile[] = [];
 
   protected constructor({ session, local, codegen, cache }: OpenedSession, options: JITOptions) {
     this.session = session;
@@ -439,6 +443,19 @@ export class JIT implements AsyncDisposable {
   }
 
   /**
+   * Writes a trace for Perfetto (https://ui.perfetto.dev) of what happens from now on into a file, until the JIT is closed: a track
+   * for the compiler, the host, each code generator and each thread of a runner, over which each callback is a flow.
+   * @throws the system's error when the file cannot be opened.
+   */
+  async trace(path: string, options: EventFileOptions = {}): Promise<void> {
+    checkName(path);
+    checkEventFileOptions(options);
+    const { onError = warnOfFile } = options;
+    const { openTraceFile } = await import('../observe/trace/trace-file.js');
+    this.#files.push(openTraceFile(path, this.session, onError));
+  }
+
+  /**
    * What is printed from now on, for `for await`, until the JIT is closed, in place of `onOutput` and of an iteration begun before.
    * The program is held back while more than a megabyte waits to be read. Of one program: see `RunningProgram.output`.
    */
@@ -457,6 +474,7 @@ export class JIT implements AsyncDisposable {
     this.#cache?.close();
     // One that is traced has exporters that want the rest.
     const isDone = (await terminated) && this.session.tracing === UNTRACED;
+    for (const file of this.#files.splice(0)) file.end();
     await Promise.all([this.#local?.stop({ atOnce: atOnce || isDone }), codegenStopped]);
   }
 

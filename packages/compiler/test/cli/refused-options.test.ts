@@ -102,6 +102,7 @@ const OPTIONS: Readonly<Record<string, Readonly<Record<string, Entry>>>> = {
     '--dir': [['run a.ks --dir a:/a:rw', FOR_MAIN]],
     '--eager': [['run - --eager', FOR_MAIN]],
     '--report': [['run - --report=json', FOR_MAIN]],
+    '--trace': 'always of use',
     ...compilation('run a.ks', true),
     '--speculate': [
       ['run a.c --eager --speculate=auto', /has nothing to guess: with --eager all is compiled/],

@@ -1,0 +1,16 @@
+import type { JIT } from '../jit/jit.js';
+import type { CommandStreams } from './command-streams.js';
+import type { RunOptions } from './run-options.js';
+
+/**
+ * Begins the files that a run's options ask for; closing the JIT ends them.
+ * @throws the system's error when one cannot be opened.
+ */
+export async function writeEvents(
+  jit: JIT,
+  { trace }: Pick<RunOptions, 'trace'>,
+  streams: CommandStreams,
+): Promise<void> {
+  const onError = ({ message }: Error) => void streams.remark('warning', message);
+  if (trace !== undefined) await jit.trace(trace, { onError });
+}
