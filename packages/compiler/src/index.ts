@@ -13,6 +13,7 @@ export type { KeyBytes } from './cache/key-bytes.js';
 export type { LazyContent, MemoryCache } from './cache/memory-cache.js';
 export { KeyEnvironmentError } from './cache/object-keys.js';
 export type { SharedObjects } from './cache/shared-objects.js';
+export { StoreKeyError } from './cache/store-key.js';
 export type { CArgument, CValue } from './calls/c-values.js';
 export type {
   ArrayKind,
@@ -186,6 +187,7 @@ export type {
   FunctionTier,
   JITOptions,
   JITSymbol,
+  ObjectStoreOptions,
   ResourceTracker,
   StubInfo,
 } from './jit/jit-types.js';
@@ -261,6 +263,7 @@ export type {
   HostSideEvent,
   SessionEvent,
   SessionListener,
+  StoreKind,
   UnitCompiler,
   UnitKind,
 } from './observe/events.js';

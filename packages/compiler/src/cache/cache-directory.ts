@@ -1,15 +1,15 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { existsSync, lstatSync, utimesSync } from 'node:fs';
 import { FarJITError } from '@farjit/protocol/errors';
+import type { OpenDirectory } from '../files/open-directory.js';
 import { NotPrivateError, PrivateDirectory } from '../files/private-directory.js';
+import { SharedDirectory } from '../files/shared-directory.js';
 import { systemErrorWords } from '../files/system-error.js';
 import { CACHE_KEY_NAME, openCacheKey } from './cache-key.js';
 import { PACK_HEADER_BYTES, type PackEntry, packedBytes, type Seal, writePack } from './pack.js';
 import { PackReader } from './pack-reader.js';
+import type { StoreKey } from './store-key.js';
 
-/** Only these are ours. Another process may be writing a temporary one. */
-const PACK_NAME = /^objects-[0-9a-f]{32}\.pack$/;
-const TEMPORARY_NAME = /^objects-[0-9a-f]{32}\.tmp$/;
 /** A temporary file of this age was left behind by a process that ended while it wrote. */
 const ABANDONED_MS = 60 * 60 * 1000;
 
@@ -33,23 +33,35 @@ export interface CacheFile {
 }
 
 /**
- * A directory of packs, private to this user. Every change is one `rename` or `unlink`, and a pack never changes, so any
+ * A directory of packs: private to this user, with a key of its own, or shared by those who have a key. Those of other keys are others'
+ * business. Every change is one `rename` or `unlink`, and a pack never changes, so any
  * number of processes may read, write and remove at a time: who comes too late finds less, never something else.
  */
 export class CacheDirectory {
-  readonly #directory: PrivateDirectory;
+  readonly #directory: OpenDirectory;
+  /** What names of ours begin with. */
+  readonly #prefix: string;
+  /** Only these are ours. Another process may be writing a temporary one. */
+  readonly #packName: RegExp;
+  readonly #temporaryName: RegExp;
   #seal: Seal | undefined;
 
-  private constructor(directory: PrivateDirectory) {
+  private constructor(directory: OpenDirectory, key?: StoreKey) {
     this.#directory = directory;
+    this.#seal = key?.seal;
+    this.#prefix = key ? `objects-${key.name}` : 'objects';
+    this.#packName = new RegExp(`^${this.#prefix}-[0-9a-f]{32}\\.pack$`);
+    this.#temporaryName = new RegExp(`^${this.#prefix}-[0-9a-f]{32}\\.tmp$`);
   }
 
   /**
    * Opens the directory, and makes it, with rights for its owner alone, when it is missing.
-   * @throws {CacheDirectoryError} when it cannot be opened, belongs to someone else, or others may write to it.
+   * @param key of those who share it; without one it has to be this user's alone.
+   * @throws {CacheDirectoryError} when it cannot be opened, or is to be this user's alone and others may write to it.
    */
-  static open(path: string): CacheDirectory {
+  static open(path: string, key?: StoreKey): CacheDirectory {
     try {
+      if (key) return new CacheDirectory(SharedDirectory.open(path), key);
       return new CacheDirectory(PrivateDirectory.open(path));
     } catch (error) {
       const words =
@@ -77,22 +89,28 @@ export class CacheDirectory {
   files(): CacheFile[] {
     const files: CacheFile[] = [];
     for (const name of this.#directory.names()) {
-      const isPack = PACK_NAME.test(name);
-      if (!isPack && !TEMPORARY_NAME.test(name)) continue;
+      const isPack = this.#packName.test(name);
+      if (!isPack && !this.#temporaryName.test(name)) continue;
       const stat = lstatSync(this.#directory.at(name), { throwIfNoEntry: false });
       if (stat?.isFile()) files.push({ name, sizeBytes: stat.size, usedMs: stat.mtimeMs, isPack });
     }
     return files.sort((a, b) => a.usedMs - b.usedMs);
   }
 
+  /** When a file was last made or removed. */
+  get changedMs(): number {
+    return this.#directory.changedMs;
+  }
+
   /**
-   * Opens all packs, removing those that are damaged, of another version, or written without this directory's key.
+   * Opens all packs, removing those that are damaged, of another version, or written without the directory's key.
    * @param removed told of each that is.
+   * @param isKnown by name: those that are left out.
    */
-  readers(removed: () => void = () => {}): PackReader[] {
+  readers(removed: () => void = () => {}, isKnown: (name: string) => boolean = () => false): PackReader[] {
     const readers: PackReader[] = [];
     for (const name of this.#directory.names()) {
-      if (!PACK_NAME.test(name)) continue;
+      if (!this.#packName.test(name) || isKnown(name)) continue;
       const reader = PackReader.open(this.#directory, name, this.#sealing());
       if (reader instanceof PackReader) readers.push(reader);
       else if (reader === 'damaged') {
@@ -118,8 +136,8 @@ export class CacheDirectory {
     const pack = writePack(fitting, this.#sealing());
     this.evict(maxBytes - pack.byteLength);
     // Equal packs have equal names: two processes that store the same leave one.
-    const name = `objects-${createHash('sha256').update(pack).digest('hex').slice(0, 32)}.pack`;
-    this.#directory.replaceFile(name, pack, temporaryPackName());
+    const name = `${this.#prefix}-${createHash('sha256').update(pack).digest('hex').slice(0, 32)}.pack`;
+    this.#directory.replaceFile(name, pack, this.#newTemporaryName());
     this.evict(maxBytes, name);
     return { name, objectCount: fitting.length, sizeBytes: pack.byteLength };
   }
@@ -159,14 +177,14 @@ export class CacheDirectory {
 
   /** The key is made when something is written first, or read. */
   #sealing(): Seal {
-    this.#seal ??= openCacheKey(this.#directory, temporaryPackName);
+    this.#seal ??= openCacheKey(this.#directory, () => this.#newTemporaryName());
     return this.#seal;
   }
-}
 
-/** Of a file that is removed one day if it is left behind. */
-function temporaryPackName(): string {
-  return `objects-${randomBytes(16).toString('hex')}.tmp`;
+  /** Of a file that is removed one day if it is left behind. */
+  #newTemporaryName(): string {
+    return `${this.#prefix}-${randomBytes(16).toString('hex')}.tmp`;
+  }
 }
 
 function lastThatFit(entries: readonly PackEntry[], maxBytes: number): readonly PackEntry[] {

@@ -1,6 +1,6 @@
 import { createHmac, createSecretKey, randomBytes } from 'node:crypto';
 import { closeSync, constants, fstatSync, linkSync, readFileSync, writeFileSync } from 'node:fs';
-import type { PrivateDirectory } from '../files/private-directory.js';
+import type { OpenDirectory } from '../files/open-directory.js';
 import type { Seal } from './pack.js';
 
 /** Of its file. */
@@ -16,7 +16,7 @@ const MAX_TRIES = 4;
  * @param temporaryName of a file in the directory under which a new key is written.
  * @throws the system's error when there is none and none can be made.
  */
-export function openCacheKey(directory: PrivateDirectory, temporaryName: () => string): Seal {
+export function openCacheKey(directory: OpenDirectory, temporaryName: () => string): Seal {
   for (let tries = 1; tries <= MAX_TRIES; tries++) {
     const key = readKey(directory);
     if (key instanceof Buffer) return sealWith(key);
@@ -26,7 +26,7 @@ export function openCacheKey(directory: PrivateDirectory, temporaryName: () => s
   throw new Error(`${directory.path}/${CACHE_KEY_NAME} cannot be replaced by a key`);
 }
 
-function readKey(directory: PrivateDirectory): Buffer | 'missing' | 'unusable' {
+function readKey(directory: OpenDirectory): Buffer | 'missing' | 'unusable' {
   try {
     const fd = directory.openFile(CACHE_KEY_NAME, constants.O_RDONLY);
     try {
@@ -42,7 +42,7 @@ function readKey(directory: PrivateDirectory): Buffer | 'missing' | 'unusable' {
 }
 
 /** Makes one in one step, unless another process has just done so. */
-function makeKey(directory: PrivateDirectory, temporary: string): void {
+function makeKey(directory: OpenDirectory, temporary: string): void {
   try {
     writeFileSync(directory.at(temporary), randomBytes(KEY_BYTES), { flag: 'wx', mode: 0o600 });
     linkSync(directory.at(temporary), directory.at(CACHE_KEY_NAME));

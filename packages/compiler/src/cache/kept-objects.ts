@@ -82,17 +82,16 @@ export class KeptObjects {
     if (key) this.#cache.drop(key);
   }
 
-  /** Whether other sessions make objects for this one, and this one for them. */
-  get isShared(): boolean {
-    return this.#shared !== undefined;
-  }
-
   /**
    * Settles when it is worth looking again for an object that was not there: another session has made it, or has ended
-   * trying. Undefined when it has to be made here.
+   * trying, or a store that compilers share has been asked for it. Undefined when it has to be made here.
    */
   elsewhere(key: Uint8Array | undefined): Promise<void> | undefined {
-    return key && this.#shared?.elsewhere(key);
+    if (!key) return undefined;
+    const made = this.#shared?.elsewhere(key);
+    if (made || !this.#cache.asks) return made;
+    // The lines that the object's functions come from are there when it is.
+    return this.#cache.fetch([key, this.#keys.ofLines(key)]);
   }
 
   /** Runs `make`, which begins at once; other sessions that want objects under these keys wait for it. */
@@ -105,7 +104,7 @@ export class KeptObjects {
   keep(key: Uint8Array | undefined, slices: readonly ObjectSlice[]): void {
     if (!key) return;
     // In memory, most are never asked for: writing them can wait, if need be for ever.
-    if (!this.#cache.isOnDisk) {
+    if (!this.#cache.isKeptElsewhere) {
       const sizeBytes = ESTIMATED_BYTES * slices.length;
       this.#cache.addLazily(key, { sizeBytes, make: () => writeSlices(slices) });
       return;

@@ -1,5 +1,5 @@
 import { closeSync, constants, fstatSync, readSync } from 'node:fs';
-import type { PrivateDirectory } from '../files/private-directory.js';
+import type { OpenDirectory } from '../files/open-directory.js';
 import {
   findInPack,
   isIntact,
@@ -35,13 +35,13 @@ export class PackReader {
     this.#index = index;
   }
 
-  /** Opens a file that only this user can have written, and only with the key. */
-  static open(directory: PrivateDirectory, name: string, seal: Seal): PackReader | PackRefusal {
+  /** Opens a file that only who has the key can have written. */
+  static open(directory: OpenDirectory, name: string, seal: Seal): PackReader | PackRefusal {
     let fd: number;
     try {
       fd = directory.openFile(name, constants.O_RDONLY);
     } catch {
-      // Gone meanwhile, a link, someone else's, or one that others may write to.
+      // Gone meanwhile, a link, no file, or in a directory of this user's alone someone else's, or one that others may write to.
       return 'not-ours';
     }
     let keep = false;

@@ -13,6 +13,8 @@ export const PACK_HEADER_BYTES = 64;
 const DIGEST_BYTES = 32;
 const INDEX_ENTRY_BYTES = KEY_BYTES + DIGEST_BYTES + 8;
 const MAX_PACK_BYTES = 0xffff_ffff;
+/** Of header and index: some 900,000 entries. Whoever may write to a shared directory can make files that say they have more. */
+const MAX_INDEX_BYTES = 64 * 1024 * 1024;
 
 /** What a pack holds of one object. */
 export interface PackEntry {
@@ -75,7 +77,7 @@ export function packEntryCount(header: Buffer, fileBytes: number): number | unde
   if (header.readUInt32LE(8) !== PACK_VERSION || header.readBigUInt64LE(16) !== BigInt(fileBytes))
     return undefined;
   const count = header.readUInt32LE(12);
-  return packIndexBytes(count) <= fileBytes ? count : undefined;
+  return packIndexBytes(count) <= Math.min(fileBytes, MAX_INDEX_BYTES) ? count : undefined;
 }
 
 /** Bytes of header and index. */

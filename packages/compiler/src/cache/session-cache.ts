@@ -2,7 +2,7 @@ import { type ObjectSlice, readSlices } from '../jitlink/object-slice.js';
 import type { TargetDescription } from '../llvm/target.js';
 import type { CacheEvent } from '../observe/events.js';
 import { KeptObjects } from './kept-objects.js';
-import { ObjectCache } from './object-cache.js';
+import { ObjectCache, type SharedStorePlace } from './object-cache.js';
 import { compilationEnvironment, KeyEnvironmentError, ObjectKeys, programKey } from './object-keys.js';
 import { nameOf } from './object-name.js';
 import { KEY_BYTES } from './pack.js';
@@ -20,6 +20,7 @@ export interface SessionCacheOptions {
   readonly program?: string | undefined;
   readonly codegen: unknown;
   readonly shared?: SharedObjects | undefined;
+  readonly store?: SharedStorePlace | undefined;
   /** Where the libLLVM is that would compile; it need not be loaded. May throw. */
   readonly libLLVMPath: () => string;
 }
@@ -37,8 +38,8 @@ export class SessionCache {
   constructor(options: SessionCacheOptions) {
     this.#options = options;
     this.#cache = new ObjectCache(options);
-    const { directory, program, codegen, libLLVMPath } = options;
-    if (directory === undefined || program === undefined) return;
+    const { directory, store, program, codegen, libLLVMPath } = options;
+    if ((directory ?? store) === undefined || program === undefined) return;
     try {
       this.#programKey = programKey(program, libLLVMPath, codegen);
     } catch (error) {
@@ -67,11 +68,11 @@ export class SessionCache {
   }
 
   /** Writes what is new. */
-  close(): void {
+  close(): void | Promise<void> {
     if (this.#programKey && !this.#note) {
       this.#cache.add(this.#programKey, Buffer.concat(this.#objects?.askedFor ?? []));
     }
-    this.#cache.close();
+    return this.#cache.close();
   }
 
   /**

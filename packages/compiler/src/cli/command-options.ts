@@ -148,6 +148,14 @@ export function cacheOptions(): Option[] {
     'cache',
     cacheDirOption().conflicts('cache'),
     new Option('--no-cache', 'compile everything, and keep nothing on disk'),
+    new Option(
+      '--object-store <dir>',
+      'a directory in which several compilers find what any of them has compiled',
+    ).conflicts('cache'),
+    new Option(
+      '--object-store-key <file>',
+      'what they share and nobody else has (openssl rand -hex 32): what is not sealed with it is not used',
+    ),
   );
 }
 

@@ -3,6 +3,7 @@ import { resolve } from 'node:path';
 import { describeLimit, type LimitName } from '@farjit/protocol/limits';
 import type { SandboxLevel } from '@farjit/protocol/sandbox';
 import { defaultCacheDirectory } from '../cache/default-directory.js';
+import { readStoreKey } from '../cache/store-key.js';
 import type { LocalExecutor, LocalExecutorOptions } from '../executor-client/local-executor.js';
 import type { KaleidoscopeJIT, KaleidoscopeJITOptions } from '../frontends/kaleidoscope/kaleidoscope-jit.js';
 import { onMissingLLVM } from '../jit/missing-llvm.js';
@@ -31,6 +32,10 @@ export interface JITOptions extends AccessOptions {
   /** False for `--no-cache`. */
   readonly cache?: boolean;
   readonly cacheDir?: string;
+  /** A directory. */
+  readonly objectStore?: string;
+  /** Path of a file. */
+  readonly objectStoreKey?: string;
   readonly codegenProcesses?: number;
   /** Milliseconds. */
   readonly codegenLimit?: number;
@@ -99,6 +104,8 @@ export function compilationOptions({
   speculate,
   cache = true,
   cacheDir,
+  objectStore,
+  objectStoreKey,
   codegenProcesses,
   codegenLimit,
   sandboxRequired,
@@ -109,6 +116,9 @@ export function compilationOptions({
     ...(baseline === undefined ? {} : { baseline }),
     speculate,
     ...(directory === undefined ? {} : { cacheDir: directory }),
+    ...(objectStore === undefined
+      ? {}
+      : { objectStore: { directory: objectStore, key: readStoreKey(objectStoreKey ?? '') } }),
     ...(codegenProcesses === undefined ? {} : { codegenProcesses }),
     ...(codegenLimit === undefined ? {} : { codegenLimitMs: codegenLimit }),
     ...(sandboxRequired === undefined ? {} : { requireSandbox: sandboxRequired }),

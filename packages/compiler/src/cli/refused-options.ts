@@ -20,12 +20,15 @@ export function refusalOf(command: Command): RefuseOption {
 /** Refuses what other options make useless, whatever the files are. */
 export function refuseUnusedOptions(command: Command): void {
   const refuse = refusalOf(command);
-  const { executor, tlsCert, tlsKey, library, speculate, eager, optLevel } =
+  const { executor, tlsCert, tlsKey, library, speculate, eager, optLevel, objectStore, objectStoreKey } =
     command.opts<Record<string, unknown>>();
   refuseUnusedAccess(executor, refuse);
   if (tlsKey === undefined) refuse('tlsCert', 'goes with --tls-key');
   if (tlsCert === undefined) refuse('tlsKey', 'goes with --tls-cert');
   if (library === undefined) refuse('libraryPath', 'says where --library is: give that');
+  if (objectStoreKey === undefined)
+    refuse('objectStore', 'needs --object-store-key: a file of 32 characters or more (openssl rand -hex 32)');
+  if (objectStore === undefined) refuse('objectStoreKey', 'goes with --object-store');
   if (speculate === 'off') refuse('speculateOrder', 'has guesses in it, and --speculate=off makes none');
   if (optLevel !== undefined) refuse('baseline', 'makes first code, and -O leaves all of it to LLVM');
   if (eager !== undefined)
@@ -65,7 +68,7 @@ export function refuseUnusedForFiles(
   for (const name of ['speculateOrder', 'recordCalls', 'baseline', 'print'])
     refuse(name, 'is for Kaleidoscope, and no file is');
   if (linked.every(({ kind }) => COMPILED.has(kind)))
-    for (const name of ['optLevel', 'codegenProcesses', 'codegenLimit', 'cacheDir'])
+    for (const name of ['optLevel', 'codegenProcesses', 'codegenLimit', 'cacheDir', 'objectStore'])
       refuse(name, 'is for what has to be compiled, and all files have been');
 }
 

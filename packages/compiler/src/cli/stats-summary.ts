@@ -51,7 +51,7 @@ export function summarize(statistics: SessionStatistics): string {
     functionsLinkedAhead > 0
       ? `, ${functionsLinkedAhead} linked ahead (at most ${linkedAheadOpen} in vain)`
       : '';
-  const found = statistics.cacheMemoryHits + statistics.cacheDiskHits;
+  const found = statistics.cacheMemoryHits + statistics.cacheDiskHits + statistics.cacheStoreHits;
   const cache: [string, string][] =
     found + statistics.cacheDamaged === 0 ? [] : [['cache', cacheWords(statistics, found)]];
   const optimized =
@@ -96,8 +96,9 @@ export function summarizeExecutors(
 }
 
 function cacheWords(statistics: SessionStatistics, found: number): string {
-  const { cacheDiskHits, cacheMisses, cacheDamaged } = statistics;
-  const words = [`${found} found (${cacheDiskHits} on disk)`, `${cacheMisses} not`];
+  const { cacheDiskHits, cacheStoreHits, cacheMisses, cacheDamaged } = statistics;
+  const shared = cacheStoreHits === 0 ? '' : `, ${cacheStoreHits} in the object store`;
+  const words = [`${found} found (${cacheDiskHits} on disk${shared})`, `${cacheMisses} not`];
   if (cacheDamaged > 0) words.push(`${cacheDamaged} damaged`);
   return words.join(', ');
 }

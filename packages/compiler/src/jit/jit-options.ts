@@ -24,7 +24,7 @@ import type { ClientTls } from '../executor-client/client-tls.js';
 import type { ConnectOptions, HostAddress } from '../executor-client/connect.js';
 import { LocalExecutor, type LocalExecutorOptions } from '../executor-client/local-executor.js';
 import { MAX_THRESHOLD } from '../runner/counter-pages.js';
-import type { JITOptions } from './jit-types.js';
+import type { JITOptions, ObjectStoreOptions } from './jit-types.js';
 
 const sandboxLevel = oneOf(SANDBOX_LEVELS);
 const limitValue = (name: LimitName) =>
@@ -83,6 +83,11 @@ export const JIT_OPTION_SCHEMAS: OptionSchemas<JITOptions> = {
   plugins: listOf(plugin, 'an array of plugins'),
   cacheDir: nameText,
   cacheMaxBytes: wholeNumber(0, Number.MAX_SAFE_INTEGER),
+  objectStore: optionsOf<ObjectStoreOptions>({
+    key: text,
+    directory: nameText,
+    maxBytes: wholeNumber(0, Number.MAX_SAFE_INTEGER),
+  }),
   program: text,
   libLLVM: nameText,
   tracerProvider: objectWith(['getTracer'], 'a TracerProvider'),

@@ -26,6 +26,19 @@ export type ExecutorChoice =
   /** A connected transport. */
   | Transport;
 
+/** Where several compilers share what they have compiled: each finds what any of them has made. */
+export interface ObjectStoreOptions {
+  /**
+   * What all of them know and nobody else does, at least 32 characters: `openssl rand -hex 32` makes one. Objects are sealed with it
+   * (HMAC-SHA256), and what is not is not found, so whoever knows it is trusted with what is run.
+   */
+  readonly key: string;
+  /** A directory that all of them can read and write, made for this user alone when it is missing. */
+  readonly directory: string;
+  /** Most bytes that the objects of this key may take in the directory: 256 MiB unless given. */
+  readonly maxBytes?: number;
+}
+
 /** How a `JIT` works; every option has a default. */
 export interface JITOptions {
   readonly executor?: ExecutorChoice;
@@ -77,6 +90,11 @@ export interface JITOptions {
   readonly cacheDir?: string;
   /** Most bytes that the directory may hold: 256 MiB unless given. */
   readonly cacheMaxBytes?: number;
+  /**
+   * Where objects are found that other compilers have made, and left for them; besides `cacheDir`. What cannot be used of it is told
+   * of as for `cacheDir`.
+   */
+  readonly objectStore?: ObjectStoreOptions;
   /**
    * Text of the program that will be run, if it is known already. When the cache has seen it, LLVM is not loaded before
    * something has to be compiled.

@@ -1,5 +1,7 @@
 import type { Transport } from '@farjit/protocol';
+import type { SharedStorePlace } from '../cache/object-cache.js';
 import { SessionCache } from '../cache/session-cache.js';
+import { storeKey } from '../cache/store-key.js';
 import { CodegenPool } from '../codegen/codegen-pool.js';
 import { type ConnectOptions, connectExecutor } from '../executor-client/connect.js';
 import { LocalExecutor } from '../executor-client/local-executor.js';
@@ -24,12 +26,16 @@ export interface OpenedSession {
  * Connects to an executor, or starts one, and opens a session; what will be needed is read and started meanwhile.
  * @param how.needsLLVM whether what is called first will be compiled by LLVM.
  * @throws {ConnectError | RemoteError} when there is none, or it refuses.
+ * @throws {StoreKeyError} for a key that anybody could guess.
  */
 export async function openSession(
   options: JITOptions,
   { needsLLVM = true }: { needsLLVM?: boolean } = {},
 ): Promise<OpenedSession> {
   const { executor = 'local', hotThreshold, libraries = [], plugins = [], requireSandbox = 'off' } = options;
+  // Before anything is started.
+  const store = options.objectStore && { ...options.objectStore, key: storeKey(options.objectStore.key) };
+  const openCache = () => cacheOf(options, codegen.libLLVM, { needsLLVM, store });
   const tracing = await openTracing(options.tracerProvider);
   const codegen = options.codegen ?? newCodegenPool(options);
   const open = async (
@@ -56,14 +62,14 @@ export async function openSession(
     const transport = isFar
       ? await connectExecutor(executor.url, executor, openingFrame(libraries))
       : executor;
-    const cache = openCache(options, codegen.libLLVM, { needsLLVM });
+    const cache = openCache();
     const session = await open(transport, cache, isFar ? executor : {});
     return { session, local: undefined, codegen, cache };
   }
   const local = executor === 'local' ? LocalExecutor.start(options.local) : executor;
   try {
     const connecting = local.connect();
-    const cache = openCache(options, codegen.libLLVM, { needsLLVM });
+    const cache = openCache();
     // There is time for it while the executor starts. Whoever needs it is told what is wrong with it.
     if (needsLLVM && !cache?.hasSeenProgram) codegen.start();
     return { session: await open(await connecting, cache), local, codegen, cache };
@@ -87,14 +93,15 @@ export function newCodegenPool(options: CodegenOptions): CodegenPool {
  * What transforms do to a module cannot be part of a key, so nothing is kept with them. A program that begins without LLVM asks for
  * little that is kept, and late.
  */
-function openCache(
+function cacheOf(
   options: JITOptions,
   libLLVMPath: () => string,
-  { needsLLVM }: { needsLLVM: boolean },
+  { needsLLVM, store }: { needsLLVM: boolean; store: SharedStorePlace | undefined },
 ): SessionCache | undefined {
   const { cacheDir, cacheMaxBytes, program, optLevel, sharedObjects, transforms = [] } = options;
   if (transforms.length > 0) return undefined;
   return new SessionCache({
+    store,
     directory: cacheDir,
     maxBytes: cacheMaxBytes,
     program: needsLLVM ? program : undefined,

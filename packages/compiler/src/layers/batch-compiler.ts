@@ -101,10 +101,9 @@ export class BatchCompiler<Body extends object> {
     }
   }
 
-  /** Lets a unit wait for its object when another session makes it. @returns whether one does. */
+  /** Lets a unit wait for its object when another session makes it, or a store has it. @returns whether it does. */
   #awaitElsewhere({ unit, key }: Member<Body>, materializations: Materializations): boolean {
-    const { caching } = this.#compiler;
-    const elsewhere = caching.isShared ? caching.elsewhere(key) : undefined;
+    const elsewhere = this.#compiler.caching.elsewhere(key);
     if (!elsewhere) return false;
     const responsibility = materializations.delegate(unit, { isShared: true });
     responsibility.materializing();

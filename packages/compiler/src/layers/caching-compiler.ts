@@ -35,11 +35,6 @@ export class CachingCompiler {
     this.#kept = kept;
   }
 
-  /** Whether other sessions make objects for this one, and this one for them. */
-  get isShared(): boolean {
-    return this.#kept?.isShared ?? false;
-  }
-
   /** The key that `make` makes; undefined where nothing is kept. */
   key(make: (keys: ObjectKeys) => Uint8Array): Uint8Array | undefined {
     return this.#kept?.key(make);
@@ -88,10 +83,8 @@ export class CachingCompiler {
 
   /** @returns undefined when somebody else has made the same meanwhile, or has failed to: it is worth looking again. */
   async compile(request: CompileRequest): Promise<CompiledSlices | undefined> {
-    for (const key of request.keys) {
-      const elsewhere = this.elsewhere(key);
-      if (elsewhere) return void (await elsewhere);
-    }
+    const elsewhere = request.keys.flatMap((key) => this.elsewhere(key) ?? []);
+    if (elsewhere.length > 0) return void (await Promise.all(elsewhere));
     return this.make(request);
   }
 

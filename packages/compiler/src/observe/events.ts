@@ -38,12 +38,15 @@ export type ConnectionEvent =
       readonly replayedCount: number;
     };
 
+/** Where an object was found that is not in this process's memory: in this user's directory, or where compilers share them. */
+export type StoreKind = 'disk' | 'store';
+
 /** What a cache has to say; all but the first two happen on disk. */
 export type CacheEvent =
   | {
       readonly type: 'cache-hit';
       readonly unit: string;
-      readonly from: 'memory' | 'disk';
+      readonly from: 'memory' | StoreKind;
       readonly objectBytes: number;
     }
   | { readonly type: 'cache-miss'; readonly unit: string }

@@ -37,6 +37,8 @@ export interface StatisticsSnapshot {
   /** Objects that were found, in memory or on disk, instead of being compiled; and those that were looked for in vain. */
   cacheMemoryHits: number;
   cacheDiskHits: number;
+  /** Those that another compiler may have made, and left where they are shared. */
+  cacheStoreHits: number;
   cacheMisses: number;
   /** Objects written to disk, and objects there that were damaged. */
   cacheStored: number;
@@ -102,6 +104,7 @@ export class Statistics {
     compiledWithoutLLVM: 0,
     cacheMemoryHits: 0,
     cacheDiskHits: 0,
+    cacheStoreHits: 0,
     cacheMisses: 0,
     cacheStored: 0,
     cacheDamaged: 0,

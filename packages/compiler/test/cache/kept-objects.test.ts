@@ -10,12 +10,12 @@ import { LibLLVMError } from '../../src/llvm/errors.js';
 const keyOf = (number: number) => Uint8Array.of(number & 0xff, number >> 8);
 
 function prepared({
-  isOnDisk = false,
+  isKeptElsewhere = false,
   ...options
-}: { isOnDisk?: boolean } & ConstructorParameters<typeof KeptObjects>[2] = {}) {
+}: { isKeptElsewhere?: boolean } & ConstructorParameters<typeof KeptObjects>[2] = {}) {
   const log: string[] = [];
   const cache = {
-    isOnDisk,
+    isKeptElsewhere,
     find: (key: Uint8Array, _unit: string, read: unknown) => {
       log.push(`find ${key} ${read === readSlices ? 'kept' : 'ready'}`);
       return (read as () => unknown)();
@@ -104,13 +104,11 @@ test('what other sessions make is waited for, and they for what this one makes',
     },
   };
   const { kept } = prepared({ shared: shared as unknown as SharedObjects });
-  t.true(kept.isShared);
   t.is(kept.elsewhere(keyOf(1)), waiting);
   t.is(await kept.claim([keyOf(1), undefined, keyOf(2)], async () => 5), 5);
   t.is(await kept.claim([undefined], async () => 6), 6);
   t.deepEqual(claimed, [[keyOf(1), keyOf(2)]]);
   const { kept: alone } = prepared();
-  t.false(alone.isShared);
   t.is(alone.elsewhere(keyOf(1)), undefined);
   t.is(await alone.claim([keyOf(1)], async () => 7), 7);
 });

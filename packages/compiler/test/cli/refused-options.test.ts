@@ -70,6 +70,17 @@ function compilation(command: string, hasFiles: boolean): Record<string, Entry> 
       ...(hasFiles ? [[`${command.replace('a.ks', 'a.o')} --cache-dir=d`, COMPILED] as const] : []),
     ],
     '--no-cache': 'always of use',
+    '--object-store': [
+      [`${command} --object-store=d`, /needs --object-store-key: a file of 32 characters or more/],
+      [
+        `${command} --no-cache --object-store=d --object-store-key=k`,
+        /'--object-store <dir>' cannot be used with option '--no-cache'$/,
+      ],
+      ...(hasFiles
+        ? [[`${command.replace('a.ks', 'a.o')} --object-store=d --object-store-key=k`, COMPILED] as const]
+        : []),
+    ],
+    '--object-store-key': [[`${command} --object-store-key=k`, /goes with --object-store$/]],
   };
 }
 

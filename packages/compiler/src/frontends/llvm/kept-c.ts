@@ -40,7 +40,8 @@ export async function compileKept(kept: KeptObjects, run: CompilerRun): Promise<
   const preprocessed = await run.preprocess();
   const key = preprocessed && kept.key((keys) => keys.ofSource(run.compiler(), run.options, preprocessed));
   if (!key) return run.compileWhole();
-  const found = kept.findContent(key, run.name, decode);
+  const find = () => kept.findContent(key, run.name, decode);
+  const found = find() ?? (await kept.elsewhere(key)?.then(find));
   if (found) return found;
   const made = await run.compile(preprocessed);
   // Words about a source are best said of the source.

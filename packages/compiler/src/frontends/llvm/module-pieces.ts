@@ -117,6 +117,7 @@ export class ModulePieces implements PieceSource {
       return this.#make(unit, { ...piece, most: 1 }, { asked: name });
     });
     if (done) return done;
+    this.#missing.delete(name);
     const kept = this.findKept(unit, name, made);
     return kept ? { parts: kept, origin: 'kept' } : this.makeFunction(unit, name, made, ahead);
   }
@@ -162,6 +163,7 @@ export class ModulePieces implements PieceSource {
   async makeData(unit: MaterializationUnit): Promise<FoundParts> {
     const done = await this.#make(unit, { kind: 'data', asked: [], compiled: [], most: 0 }, { asked: DATA });
     if (done) return done;
+    this.#missing.delete(DATA);
     const kept = this.#find(DATA);
     return kept ? { parts: partsOf(kept, unit), origin: 'kept' } : this.makeData(unit);
   }

@@ -1,0 +1,197 @@
+import { spawnSync } from 'node:child_process';
+import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { KaleidoscopeJIT, type KaleidoscopeJITOptions, type ObjectStoreOptions } from '@farjit/compiler';
+import test, { type ExecutionContext } from 'ava';
+import { evaluateAll } from './jit-fixture.js';
+import { startServer } from './server-fixture.js';
+
+const KEY = 'what all compilers of this test share, and nobody else has';
+const CHAIN_LENGTH = 200;
+const CHAIN = [
+  ...Array.from({ length: CHAIN_LENGTH - 1 }, (_, n) => `def f${n}(x) f${n + 1}(x) + 1;`),
+  `def f${CHAIN_LENGTH - 1}(x) x + 1;`,
+  'f0(0);',
+].join('\n');
+
+/** A C program of 300 functions and tables, which is compiled piece by piece. */
+const FUNCTION_COUNT = 300;
+const C_PROGRAM = [
+  '#include <string.h>',
+  ...Array.from({ length: FUNCTION_COUNT }, (_, n) => {
+    const next = n + 1 < FUNCTION_COUNT ? `step${n + 1}(state, x * 3 + ${n})` : 'x';
+    return [
+      `static long step${n + 1}(long *, long);`,
+      `static long table${n}[8] = { ${n}, 1, 2, 3, 4, 5, 6, 7 };`,
+      `static long step${n}(long *state, long x) {`,
+      `  for (int i = 0; i < 8; i++) { state[i] = state[i] * 31 + table${n}[i] + x; if (state[i] < 0) x ^= state[i]; }`,
+      `  if (x == ${n}) memset(state, 0, 64);`,
+      `  return ${next} + state[${n % 8}];`,
+      '}',
+    ].join('\n');
+  }),
+  'long run(long x) { long state[8] = { 1 }; return step0(state, x); }',
+  // In lines that nobody reads, so that it is looked for and not just compiled.
+  `/* ${'x'.repeat(65 * 1024)} */`,
+]
+  .join('\n')
+  .replace(`static long step${FUNCTION_COUNT}(long *, long);`, '');
+
+function folder(t: ExecutionContext): string {
+  const path = mkdtempSync(join(tmpdir(), 'farjit-store-'));
+  t.teardown(() => rmSync(path, { recursive: true, force: true }));
+  return path;
+}
+
+/** What LLVM and clang were asked for. */
+async function counted<T>(
+  options: KaleidoscopeJITOptions,
+  work: (jit: KaleidoscopeJIT) => Promise<T>,
+): Promise<{ result: T; compiled: number; hits: number; damaged: number }> {
+  const jit = await KaleidoscopeJIT.create(options);
+  try {
+    const result = await work(jit);
+    const statistics = jit.statistics();
+    const { functionsCompiled, expressionsCompiled, wrappersCompiled, modulesCompiled, piecesCompiled } =
+      statistics;
+    const { cacheStoreHits: hits, cacheDamaged: damaged } = statistics;
+    const compiled =
+      functionsCompiled + expressionsCompiled + wrappersCompiled + modulesCompiled + piecesCompiled;
+    return { result, compiled, hits, damaged };
+  } finally {
+    await jit.close();
+  }
+}
+
+interface Place {
+  readonly words: string;
+  /** Where compilers run code, and share objects. */
+  setUp(t: ExecutionContext): Promise<{ readonly url: string; readonly objectStore: ObjectStoreOptions }>;
+}
+
+const PLACES: readonly Place[] = [
+  {
+    words: 'a shared directory',
+    setUp: async (t) => ({
+      url: (await startServer(t)).url,
+      objectStore: { key: KEY, directory: folder(t) },
+    }),
+  },
+];
+
+for (const { words, setUp } of PLACES) {
+  for (const speculate of ['auto', 'off', 'eager'] as const)
+    test(`${words}: a second compiler's chain of 200 compiles nothing (speculate: ${speculate})`, async (t) => {
+      const { url, objectStore } = await setUp(t);
+      const options = { executor: { url }, objectStore, speculate, baseline: 'off' } as const;
+      const run = () => counted(options, (jit) => evaluateAll(jit, CHAIN));
+      const first = await run();
+      t.deepEqual(first, { result: [CHAIN_LENGTH], compiled: CHAIN_LENGTH + 1, hits: 0, damaged: 0 });
+      const second = await run();
+      t.deepEqual(second, {
+        result: [CHAIN_LENGTH],
+        compiled: 0,
+        hits: CHAIN_LENGTH + 1,
+        damaged: 0,
+      });
+    });
+
+  for (const extraction of ['off', 'on'] as const)
+    test(`${words}: a second compiler's C program of ${FUNCTION_COUNT} functions compiles nothing (extraction: ${extraction})`, async (t) => {
+      const { url, objectStore } = await setUp(t);
+      const options = { executor: { url }, objectStore, extraction } as const;
+      const run = () =>
+        counted(options, async (jit) => {
+          await jit.addC(C_PROGRAM);
+          return (await jit.lookup('run', 'i64(i64)'))(3n);
+        });
+      const first = await run();
+      t.true(first.compiled >= 2, String(first.compiled));
+      t.is(first.hits, 0);
+      const second = await run();
+      t.deepEqual({ ...second, hits: 0 }, { result: first.result, compiled: 0, hits: 0, damaged: 0 });
+      t.true(second.hits > 0);
+    });
+
+  test(`${words}: hot code is found optimised`, async (t) => {
+    const { url, objectStore } = await setUp(t);
+    const events: string[] = [];
+    const options: KaleidoscopeJITOptions = {
+      executor: { url },
+      objectStore,
+      hotThreshold: 10,
+      onEvent: (event) => {
+        if (event.type === 'tier-up') events.push(event.compiled ? 'compiled' : 'found');
+      },
+    };
+    for (const how of ['compiled', 'found']) {
+      const jit = await KaleidoscopeJIT.create(options);
+      await evaluateAll(jit, 'def f(x) x * x + 1;');
+      const f = await jit.lookup('f');
+      for (let n = 0; events.length === 0; n++) t.is(await f(n), n * n + 1);
+      await jit.close();
+      t.deepEqual(events.splice(0), [how]);
+    }
+  });
+
+  test(`${words}: who has another key finds nothing`, async (t) => {
+    const { url, objectStore } = await setUp(t);
+    const options = { executor: { url }, baseline: 'off', speculate: 'off' } as const;
+    const run = (key: string) =>
+      counted({ ...options, objectStore: { ...objectStore, key } }, (jit) =>
+        evaluateAll(jit, 'def f(x) x + 1; f(1);'),
+      );
+    t.is((await run(KEY)).compiled, 2);
+    t.like(await run(`${KEY}!`), { compiled: 2, hits: 0 });
+    t.like(await run(KEY), { compiled: 0, hits: 2 });
+    t.like(await run(`${KEY}!`), { compiled: 0, hits: 2 });
+  });
+}
+
+test('a key that anybody could guess is refused', async (t) => {
+  await t.throwsAsync(KaleidoscopeJIT.create({ objectStore: { key: 'short', directory: folder(t) } }), {
+    code: 'STORE_KEY',
+  });
+});
+
+const farjit = fileURLToPath(new URL('../../packages/compiler/bin/farjit.js', import.meta.url));
+
+test('farjit run finds what farjit run has compiled with another cache', (t) => {
+  const at = folder(t);
+  const key = join(at, 'key');
+  writeFileSync(key, KEY, { mode: 0o600 });
+  writeFileSync(join(at, 'chain.ks'), CHAIN);
+  const run = (cache: string, ...more: string[]) => {
+    const args = [
+      'run',
+      '--baseline=off',
+      '--stats=json',
+      '--cache-dir',
+      join(at, cache),
+      ...more,
+      'chain.ks',
+    ];
+    const { stdout, stderr, status } = spawnSync(process.execPath, [farjit, ...args], {
+      cwd: at,
+      encoding: 'utf8',
+    });
+    return { stdout, stderr, status, statistics: () => JSON.parse(stderr.trim().split('\n').at(-1) ?? '') };
+  };
+  const store = ['--object-store', 'store', '--object-store-key', key];
+  t.is(run('one', ...store).statistics().functionsCompiled, CHAIN_LENGTH);
+  t.is(readdirSync(join(at, 'store')).length, 1);
+  const second = run('two', ...store);
+  t.is(second.stdout, 'Evaluated to 200.000000\n');
+  t.like(second.statistics(), {
+    functionsCompiled: 0,
+    expressionsCompiled: 0,
+    cacheStoreHits: CHAIN_LENGTH + 1,
+  });
+
+  writeFileSync(key, 'short');
+  const refused = run('three', ...store);
+  t.regex(refused.stderr, /farjit: error: the key of an object store has 5 characters, and needs 32/);
+  t.not(refused.status, 0);
+});
