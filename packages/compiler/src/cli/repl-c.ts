@@ -5,8 +5,12 @@ import { formatSignature } from '../calls/signature-text.js';
 import { readBoundedFile } from '../files/bounded-file.js';
 import type { PrototypeAST } from '../frontends/kaleidoscope/ast.js';
 import type { KaleidoscopeJIT } from '../frontends/kaleidoscope/kaleidoscope-jit.js';
+import { KEYWORDS as LEXER_KEYWORDS } from '../frontends/kaleidoscope/lexer.js';
+import { CSourceError } from '../frontends/llvm/c-errors.js';
 import { type CLanguage, LANGUAGE_OF_SUFFIX } from '../frontends/llvm/c-language.js';
 import type { Dylib } from '../jit/dylib.js';
+import type { AddCOptions } from '../jit/dylib-types.js';
+import type { ResourceTracker } from '../jit/jit-types.js';
 import { MAX_SOURCE_BYTES, SourceFileError } from './read-source.js';
 
 /** A function of C that Kaleidoscope can call. */
@@ -36,6 +40,7 @@ interface CSource {
 
 /** What Kaleidoscope can call a function. */
 const NAME = /^[a-zA-Z][a-zA-Z0-9]*$/;
+const KEYWORDS: ReadonlySet<string> = new Set(LEXER_KEYWORDS);
 /** What ends like a source and has no place for a body is a file. */
 const FILE = /^[^{}()]+(\.[^./{}()]+)$/;
 /** What converts to and from a double as C does it. */
@@ -65,12 +70,15 @@ export class ReplC {
     const cOptions = { ...options, ...(signal && { signal }) };
     const dylib = this.#createDylib();
     let tracker = await dylib.addC(source, { ...cOptions, onWarnings: this.#onWarnings });
-    const { callable, others } = callableFrom(dylib);
-    const converted = callable.filter(([, signature]) => !isOfDoubles(signature));
+    const found = callableFrom(dylib);
+    const converted = found.callable.filter(([, signature]) => !isOfDoubles(signature));
+    let notScalar: ReadonlySet<string> = new Set();
     if (converted.length > 0) {
       tracker.remove();
-      tracker = await dylib.addC(`${source}\n${converted.map(wrapper).join('\n')}\n`, cOptions);
+      ({ tracker, notScalar } = await addConverted(dylib, source, converted, cOptions));
     }
+    const callable = found.callable.filter(([name]) => !notScalar.has(name));
+    const others = [...found.others, ...[...notScalar].map((name) => `${name} is no function of scalars`)];
     this.#dylibs.unshift(dylib);
     await dylib.initialize({ ...(signal && { signal }) });
     const remove = async () => {
@@ -101,9 +109,19 @@ export function isUnfinishedC(text: string): boolean {
   return open > 0 || code.includes('/*') || !/[};]\s*$/.test(code);
 }
 
+/** How names of sources end that `:c` takes. */
+export const SOURCE_SUFFIXES = [...LANGUAGE_OF_SUFFIX].flatMap(([suffix, language]) =>
+  language.startsWith('c') ? suffix : [],
+);
+
+/** Whether it is a word alone that does not end as sources do: neither a file nor a definition. */
+export function isNoSource(text: string): boolean {
+  return /^[^\s(){};]+$/.test(text) && !SOURCE_SUFFIXES.some((suffix) => text.endsWith(suffix));
+}
+
 async function sourceOf(text: string): Promise<CSource> {
   const [, suffix = ''] = FILE.exec(text) ?? [];
-  const language = LANGUAGE_OF_SUFFIX.get(suffix);
+  const language = SOURCE_SUFFIXES.includes(suffix) ? LANGUAGE_OF_SUFFIX.get(suffix) : undefined;
   if (!language) return { text, name: '<c>', language: 'c' };
   try {
     const bytes = await readBoundedFile(text, MAX_SOURCE_BYTES);
@@ -122,7 +140,7 @@ function callableFrom(dylib: Dylib): { callable: Named[]; others: string[] } {
   for (const name of dylib.definedNames()) {
     const signature = signatures.get(name);
     if (!signature) others.push(`${name} is no function of scalars`);
-    else if (!NAME.test(name)) others.push(`${name} is no name that Kaleidoscope has`);
+    else if (!NAME.test(name) || KEYWORDS.has(name)) others.push(`${name} is no name that Kaleidoscope has`);
     else if (!isConvertible(signature)) others.push(`${name} is ${formatSignature(signature)}`);
     else callable.push([name, signature]);
   }
@@ -134,13 +152,41 @@ function isConvertible({ result, parameters }: CallSignature): boolean {
   return kinds.every((kind) => typeof kind === 'string' && CONVERTIBLE.test(kind));
 }
 
-/** A function of doubles that calls it: C converts, by its declaration. */
-function wrapper([name, { result, parameters }]: Named): string {
+/**
+ * Adds a source with a function of doubles for each of its functions.
+ * @param functions as LLVM has them: a small struct is passed as an integer is. Where one is, clang does not take the call.
+ */
+async function addConverted(
+  dylib: Dylib,
+  source: string,
+  functions: readonly Named[],
+  options: AddCOptions,
+): Promise<{ tracker: ResourceTracker; notScalar: Set<string> }> {
+  const notScalar = new Set<string>();
+  const firstLine = source.split('\n').length + 1;
+  for (;;) {
+    const wrapped = functions.filter(([name]) => !notScalar.has(name));
+    const wrappers = wrapped.map((named) => wrapper(named, options.language));
+    try {
+      return { tracker: await dylib.addC([source, ...wrappers, ''].join('\n'), options), notScalar };
+    } catch (error) {
+      if (!(error instanceof CSourceError)) throw error;
+      const refused = error.diagnostics.flatMap(({ line, severity }) =>
+        severity === 'error' ? (wrapped[line - firstLine]?.[0] ?? []) : [],
+      );
+      if (refused.length === 0) throw error;
+      for (const name of refused) notScalar.add(name);
+    }
+  }
+}
+
+/** A function of doubles that calls it, in one line: C converts, by its declaration. */
+function wrapper([name, { result, parameters }]: Named, language?: CLanguage): string {
   const names = parameters.map((_, index) => `x${index}`);
   const list = names.map((parameter) => `double ${parameter}`).join(', ') || 'void';
   const call = `${name}(${names.join(', ')})`;
   const body = result === 'void' ? `${call}; return 0;` : `return (double)${call};`;
-  return `#ifdef __cplusplus\nextern "C"\n#endif\ndouble ${wrapperName(name)}(${list}) { ${body} }`;
+  return `${language === 'c++' ? 'extern "C" ' : ''}double ${wrapperName(name)}(${list}) { ${body} }`;
 }
 
 function wrapperName(name: string): string {

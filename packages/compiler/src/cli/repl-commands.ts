@@ -4,7 +4,7 @@ import { printable, printableLines, quoted } from '@farjit/protocol/printable';
 import { systemErrorWords } from '../files/system-error.js';
 import type { KaleidoscopeJIT } from '../frontends/kaleidoscope/kaleidoscope-jit.js';
 import type { FunctionTier } from '../jit/jit-types.js';
-import type { ReplC } from './repl-c.js';
+import { isNoSource, type ReplC, SOURCE_SUFFIXES } from './repl-c.js';
 import type { ReplEntries } from './repl-entries.js';
 import { collectStatistics, summarize } from './stats-summary.js';
 
@@ -188,6 +188,10 @@ function showType(name: string, { entries, complain, show }: ReplContext): Promi
 }
 
 async function addC(text: string, { c, entries, complain, show, signal }: ReplContext): Promise<void> {
+  if (isNoSource(text))
+    return complain(
+      `${quoted(text)} does not end as the name of a source does: ${SOURCE_SUFFIXES.join(', ')}`,
+    );
   const added = await c.add(text, signal());
   entries.begin();
   entries.defineC(added);
@@ -221,7 +225,8 @@ async function save(path: string, { entries, complain, show }: ReplContext): Pro
   } catch (error) {
     return complain(`cannot write ${printable(path)}: ${systemErrorWords(error)}`);
   }
-  return show(`wrote ${printable(path)}`, { save: path });
+  const without = entries.hasC ? ', without what :c has defined' : '';
+  return show(`wrote ${printable(path)}${without}`, { save: path });
 }
 
 async function showFunction(name: string, what: 'ast' | 'ir' | 'asm', context: ReplContext): Promise<void> {

@@ -107,6 +107,11 @@ export class ReplEntries {
     return [...new Set(names)];
   }
 
+  /** Whether there are functions in C. */
+  get hasC(): boolean {
+    return this.#entries.some(({ removals }) => removals.length > 0);
+  }
+
   /** What was defined and declared in Kaleidoscope and is not undone, as a program. */
   get text(): string {
     return this.#entries.flatMap(({ texts }) => texts.map((text) => `${text};\n`)).join('');

@@ -166,6 +166,32 @@ serialWithClang(
   },
 );
 
+serialWithClang(':c says what cannot be called, and takes the rest', async (t) => {
+  const folder = await folderWith(t);
+  const lines = [
+    ':c struct one { int a; }; struct one of(int a) { struct one it = {a}; return it; } int taken(struct one it) { return it.a; } int here(void) { return taken(of(7)); } int some_name(int x) { return x; } int var(int x) { return x; } long double wide(long double x) { return x; }',
+    'here()',
+    ':c notes.txt',
+    ':c static int hidden(void) { return 1; }',
+    ':save kept.ks',
+  ];
+  const { stdout, stderr } = await farjit(t, ['repl'], { input: `${lines.join('\n')}\n`, cwd: folder });
+  t.deepEqual(stdout.trimEnd().split('\n'), [
+    'defined here(): i32()',
+    'not to be called from here: some_name is no name that Kaleidoscope has',
+    'not to be called from here: var is no name that Kaleidoscope has',
+    'not to be called from here: wide is no function of scalars',
+    'not to be called from here: of is no function of scalars',
+    'not to be called from here: taken is no function of scalars',
+    'Evaluated to 7',
+    'wrote kept.ks, without what :c has defined',
+  ]);
+  t.deepEqual(stderr.trimEnd().split('\n'), [
+    "farjit: error: 'notes.txt' does not end as the name of a source does: .c, .cc, .cpp, .cxx, .c++, .C",
+    'farjit: error: no function is defined there',
+  ]);
+});
+
 serialWithClang(':c takes a file with its own headers; what clang refuses changes nothing', async (t) => {
   const folder = await folderWith(t, {
     'cube.c': '#include "cube.h"\nCUBE\nstatic int calls;\ndouble count(void) { return ++calls; }\n',
