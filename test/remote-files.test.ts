@@ -127,6 +127,32 @@ for (const what of ['cancel', 'deadline'] as const)
     t.true(sliceCount() <= endCount + 4 + 1, `${endCount} slices, then ${sliceCount()}`);
   });
 
+test('a deadline ends the collecting of what a program has left, and says that', async (t) => {
+  const { url } = await startServer(t);
+  const proxy = await FaultProxy.listen(url, { delayMs: 100 });
+  t.teardown(() => proxy.close());
+  const { jit, sum } = await openProgram(t, proxy.url);
+  await jit.addC(`
+    #include <stdio.h>
+    int leaves(void) {
+      for (int i = 0; i < 200; i++) {
+        char path[16];
+        sprintf(path, "/tmp/%d", i);
+        FILE *file = fopen(path, "w");
+        fputs("content", file);
+        fclose(file);
+      }
+      return 0;
+    }`);
+  const left = { entry: 'leaves', files: {}, collect: ['/tmp/*'] };
+  const error = await t.throwsAsync(async () => jit.runProgram({ ...left, deadlineMs: 5000 }), {
+    code: 'DEADLINE_EXCEEDED',
+  });
+  t.regex(error.message, /what it has left was not collected by then/);
+  t.true((jit.statistics().roundTrips.readFile ?? 0) < 200);
+  t.is(await sum(Buffer.from('a')), sumOf(Buffer.from('a')));
+});
+
 // Alone: what holds the contents is not the server's to show.
 test.serial('what was sent of a transfer that is given up is not held until the session ends', async (t) => {
   const { url } = await startServer(t);

@@ -42,6 +42,7 @@ import { describeConfinement } from './runner-confinement.js';
 import type { RunnerMemory } from './runner-memory.js';
 import type { WarmRunner } from './runner-pool.js';
 import type { RunnerProcess } from './runner-process.js';
+import { canHaveNoFiles } from './runner-start.js';
 import type { Trace } from './tracing/traces.js';
 
 /** What a call is asked with. */
@@ -83,6 +84,7 @@ export class LiveRunner {
   /**
    * Starts a runner, or takes one that was started in advance.
    * @throws {RunnerStartError} when memory or descriptors are short, too.
+   * @throws {RequestError} INVALID_PARAMS where no runner can be given files.
    */
   static async start(
     generation: number,
@@ -95,6 +97,8 @@ export class LiveRunner {
       // Where none is warm, starting a process holds the host up.
       const taken = await events.lane.measure(() => host.runners.take(handover));
       return await LiveRunner.#use(taken, generation, host, events);
+    } catch (error) {
+      throw handover && canHaveNoFiles(error) ? new RequestError('INVALID_PARAMS', error.message) : error;
     } finally {
       handover?.close();
     }

@@ -12,6 +12,8 @@ const LONGEST_LOOK_MS = 20;
 
 export interface RunnerChildOptions {
   readonly guard: Guard;
+  /** `LAUNCHER_PATH` unless given. */
+  readonly launcherPath?: string;
   /** Of the runner: none unless given. */
   readonly arguments?: readonly string[];
   /** From 0 on. */
@@ -32,13 +34,16 @@ export class RunnerChild {
   #exit: ProcessExit | undefined;
   #use: ProcessUse | undefined;
   #isExpected = false;
+  /** Nobody has the doorbell any more. */
+  #hasLeft = false;
   #isLooking = false;
 
   /** @throws {LibcError} when the launcher cannot be started. */
   constructor(runnerPath: string, options: RunnerChildOptions) {
     this.#options = options;
-    const args = [LAUNCHER_PATH, runnerPath, ...(options.arguments ?? [])];
-    this.#launcherId = spawnProgram(LAUNCHER_PATH, { args, descriptors: options.descriptors });
+    const { launcherPath = LAUNCHER_PATH } = options;
+    const args = [launcherPath, runnerPath, ...(options.arguments ?? [])];
+    this.#launcherId = spawnProgram(launcherPath, { args, descriptors: options.descriptors });
   }
 
   /** 0 before the launcher has said it. */
@@ -84,7 +89,9 @@ export class RunnerChild {
 
   /** It has left its doorbell, the last that a process does but one. */
   left(): void {
+    this.#hasLeft = true;
     this.look();
+    this.#noteLaunchedNothing();
     if (!this.#exit) this.#expectExit();
   }
 
@@ -127,8 +134,16 @@ export class RunnerChild {
     const ended = waitForChild(this.#launcherId);
     if (!ended) return;
     this.#isLaunching = false;
-    if (this.#processId !== 0 || ended.code === 0) return;
+    if (this.#processId !== 0) return;
+    if (ended.code === 0) return this.#noteLaunchedNothing();
     this.#exit = exitOf(ended);
+    this.#options.onExit();
+  }
+
+  /** A runner says which process it is before all else, and no one is left who could. */
+  #noteLaunchedNothing(): void {
+    if (this.#exit || this.#isLaunching || this.#processId !== 0 || !this.#hasLeft) return;
+    this.#exit = { code: 0, signal: null };
     this.#options.onExit();
   }
 }

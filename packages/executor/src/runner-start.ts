@@ -88,6 +88,11 @@ export function startError(
   return new RunnerStartError(message, { cause: error });
 }
 
+/** Whether a runner could not be started because there can be no files here, in its own words. */
+export function canHaveNoFiles(error: unknown): error is RunnerStartError {
+  return error instanceof RunnerStartError && error.message.includes('files need a mount namespace');
+}
+
 /**
  * What the runner writes before it is confined is checked like the rest: the base decides where every write goes.
  * @throws {RunnerStartError}

@@ -110,6 +110,25 @@ test.serial(
   },
 );
 
+test.serial('a launcher that ends in silence has launched nothing, which is known at once', async (t) => {
+  const guard = new Guard({ onFault: (_place, error) => t.fail(String(error)) });
+  const bells = pipe();
+  let exitCount = 0;
+  const child = new RunnerChild('/bin/cat', {
+    guard,
+    launcherPath: '/bin/true',
+    descriptors: [undefined, 2, 2, bells.writeFd],
+    onExit: () => exitCount++,
+  });
+  close(bells.writeFd);
+  t.is(readSync(bells.readFd, Buffer.alloc(8)), 0);
+  close(bells.readFd);
+  child.left();
+  await until(() => exitCount > 0);
+  t.deepEqual([child.exit, exitCount], [{ code: 0, signal: null }, 1]);
+  child.kill();
+});
+
 test.serial(
   'a child that is killed before it is known ends as well, and nothing else is killed',
   async (t) => {

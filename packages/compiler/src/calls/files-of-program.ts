@@ -13,6 +13,9 @@ import { type CallOptions, notCalled, type SessionCalls } from './session-calls.
 
 const TOO_LARGE = `with it there would be more than ${MAX_COLLECTED_BYTES / 1024 ** 2} MiB`;
 
+/** With which an executor refuses files; what else it says is no fault of theirs. */
+const REFUSALS = ['INVALID_PARAMS', 'LIMIT_EXCEEDED', 'QUOTA_EXCEEDED'];
+
 /** What giving files needs of a session. */
 export interface FilesContext {
   readonly calls: SessionCalls;
@@ -41,6 +44,8 @@ export class FilesOfProgram {
   readonly #context: FilesContext;
   readonly #wanted: FilesWanted;
   #root: FileRoot | undefined;
+  #deadlineMs = Number.POSITIVE_INFINITY;
+  #startMs = 0;
   /** Whether the executor may hold anything of them. */
   #isGiven = false;
 
@@ -63,14 +68,10 @@ export class FilesOfProgram {
       );
     this.#checkAlone();
     const { files, workingDirectory = '/' } = this.#wanted;
-    const startMs = monotonicMs();
+    this.#startMs = monotonicMs();
+    this.#deadlineMs = deadlineMs;
     throwIfAborted(signal, notCalled(this.#name));
-    const ending = new AbortController();
-    const ends = ending.signal;
-    const end = () => ending.abort();
-    signal?.addEventListener('abort', end);
-    const timer = Number.isFinite(deadlineMs) ? setTimeout(end, deadlineMs) : undefined;
-    try {
+    await this.#inTime(signal, 'its files were not sent by then', async (ends) => {
       // A disk of another machine may answer nothing, too.
       const { root, contents } = await untilAborted(ends, notCalled(this.#name), () =>
         readProgramFiles(files, workingDirectory, ends),
@@ -78,19 +79,8 @@ export class FilesOfProgram {
       this.#isGiven = true;
       await untilAborted(ends, notCalled(this.#name), () => executor.giveFiles(contents, ends));
       this.#root = root;
-    } catch (error) {
-      throwIfAborted(signal, notCalled(this.#name));
-      if (ends.aborted)
-        throw new DeadlineExceededError(this.#name, deadlineMs, {
-          cause: error,
-          why: 'its files were not sent by then',
-        });
-      throw refusal(this.#name, error);
-    } finally {
-      clearTimeout(timer);
-      signal?.removeEventListener('abort', end);
-    }
-    return Math.max(deadlineMs - (monotonicMs() - startMs), 1);
+    });
+    return Math.max(this.#leftMs, 1);
   }
 
   /** A fresh runner with them. @throws {FilesError} when the executor refuses them. */
@@ -105,13 +95,48 @@ export class FilesOfProgram {
     }
   }
 
-  /** What the program has left of what is wanted; nothing where nothing is. @throws {AbortError} */
+  /** What the program has left of what is wanted; nothing where nothing is. @throws {AbortError | DeadlineExceededError} */
   async collected(signal: AbortSignal | undefined): Promise<CollectedFiles> {
     const { collect } = this.#wanted;
     if (!collect) return {};
-    return untilAborted(signal, `what ${this.#name} has left is not collected`, () =>
-      this.#collect(collect, signal),
+    const notCollected = `what ${this.#name} has left is not collected`;
+    return this.#inTime(
+      signal,
+      'what it has left was not collected by then',
+      (ends) => untilAborted(ends, notCollected, () => this.#collect(collect, ends)),
+      notCollected,
     );
+  }
+
+  /** Of the deadline. */
+  get #leftMs(): number {
+    return this.#deadlineMs - (monotonicMs() - this.#startMs);
+  }
+
+  /** Does something until the signal is aborted, or the deadline has passed. */
+  async #inTime<T>(
+    signal: AbortSignal | undefined,
+    why: string,
+    work: (ends: AbortSignal) => Promise<T>,
+    aborted = notCalled(this.#name),
+  ): Promise<T> {
+    const ending = new AbortController();
+    const ends = ending.signal;
+    const end = () => ending.abort();
+    signal?.addEventListener('abort', end);
+    const leftMs = this.#leftMs;
+    const timer = Number.isFinite(leftMs) ? setTimeout(end, Math.max(leftMs, 0)) : undefined;
+    try {
+      throwIfAborted(signal, aborted);
+      return await work(ends);
+    } catch (error) {
+      throwIfAborted(signal, aborted);
+      if (ends.aborted) throw new DeadlineExceededError(this.#name, this.#deadlineMs, { cause: error, why });
+      throw refusal(this.#name, error);
+    } finally {
+      clearTimeout(timer);
+      signal?.removeEventListener('abort', end);
+    }
   }
 
   async #collect(collect: readonly string[], signal: AbortSignal | undefined): Promise<CollectedFiles> {
@@ -156,6 +181,6 @@ export class FilesOfProgram {
 }
 
 function refusal(name: string, error: unknown): unknown {
-  if (!(error instanceof RemoteError) || error.code === 'RUNNER_LOST') return error;
+  if (!(error instanceof RemoteError) || !REFUSALS.includes(error.code)) return error;
   return new FilesError(`${name} is not run: ${error.message}`, { cause: error });
 }
