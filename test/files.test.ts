@@ -1,9 +1,19 @@
 import { execFileSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  copyFileSync,
+  mkdirSync,
+  mkdtempSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type EntryOptions, JIT, type JITOptions, type ProgramFiles } from '@farjit/compiler';
+import { Server } from '@farjit/executor';
 import test, { type ExecutionContext } from 'ava';
+import { DEFAULT_RUNNER_PATH } from '#executor/src/runner-process.js';
 import { eventually } from './jit-fixture.js';
 
 const MIB = 1024 ** 2;
@@ -465,4 +475,19 @@ test('standard input is no device of the host: its rights and times cannot be ch
   );
   t.is((await run({ files: {} })).printed, '1 0');
   t.is((await run({ files: {}, stdin: 'x' })).printed, '1 1');
+});
+
+test('a runner with files that does not start says so, and no files are refused for it', async (t) => {
+  const host = folder(t);
+  const runnerPath = join(host, 'runner');
+  copyFileSync(DEFAULT_RUNNER_PATH, runnerPath);
+  const server = new Server({ runnerPath });
+  t.teardown(() => server.close());
+  const url = await server.listen(`ws+unix:${join(host, 'socket')}`);
+  const { run } = await openProgram(t, 'int main(void) { return 3; }', { executor: { url } });
+  t.is((await run({ files: {} })).exitCode, 3);
+  renameSync(runnerPath, `${runnerPath}.away`);
+  await t.throwsAsync(run({ files: {} }), { code: 'RUNNER_START_FAILED', message: /there is no runner at/ });
+  renameSync(`${runnerPath}.away`, runnerPath);
+  t.is((await run({ files: {} })).exitCode, 3);
 });

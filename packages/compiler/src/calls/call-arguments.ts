@@ -72,13 +72,14 @@ function isFiles(value: unknown): boolean {
 function isFile(value: unknown): boolean {
   if (isSource(value) || value instanceof Blob) return true;
   if (typeof value !== 'object' || value === null) return false;
-  const { file, directory, writable } = value as Record<string, unknown>;
+  const { file, directory, writable, save } = value as Record<string, unknown>;
   const isText = (path: unknown) => typeof path === 'string' && !path.includes('\0');
   if (file !== undefined) return isText(file) && directory === undefined && writable === undefined;
   return (
     (directory !== undefined || writable !== undefined) &&
     (directory === undefined || isText(directory)) &&
-    (writable === undefined || typeof writable === 'boolean')
+    (writable === undefined || typeof writable === 'boolean') &&
+    (save === undefined || save === false || (save === true && writable === true && directory !== undefined))
   );
 }
 

@@ -3,13 +3,16 @@ import { monotonicMs } from '@farjit/protocol/clock';
 import { FeatureError, RemoteError } from '@farjit/protocol/errors';
 import { throwIfAborted, untilAborted } from '../core/aborting.js';
 import { DeadlineExceededError, FilesError } from '../core/errors.js';
-import { MAX_COLLECTED_BYTES } from '../executor-client/collect-files.js';
+import { type LeftFile, MAX_COLLECTED_BYTES } from '../executor-client/collect-files.js';
 import type { ExecutorProcessControl } from '../executor-client/executor-process-control.js';
 import type { RunnerContext } from '../runner/runner-context.js';
 import type { RunnerSupervisor } from '../runner/runner-supervisor.js';
 import { pathPattern } from './path-pattern.js';
 import { type ProgramFiles, readProgramFiles } from './program-files.js';
+import { saveFiles, type Unsaved, type WritableFolder } from './save-files.js';
 import { type CallOptions, notCalled, type SessionCalls } from './session-calls.js';
+
+type LeftFiles = Awaited<ReturnType<ExecutorProcessControl['leftFiles']>>;
 
 const TOO_LARGE = `with it there would be more than ${MAX_COLLECTED_BYTES / 1024 ** 2} MiB`;
 
@@ -36,6 +39,8 @@ export interface CollectedFiles {
   readonly files?: ReadonlyMap<string, Uint8Array>;
   /** What else is at such paths, and is not in `files`, with why. */
   readonly uncollected?: readonly { readonly path: string; readonly reason: string }[];
+  /** What is not written back into folders that are to be saved, with why; empty when all is. */
+  readonly unsaved?: readonly { readonly path: string; readonly reason: string }[];
 }
 
 /** The files of one program: on their way to it, in its runner, and back. */
@@ -44,6 +49,7 @@ export class FilesOfProgram {
   readonly #context: FilesContext;
   readonly #wanted: FilesWanted;
   #root: FileRoot | undefined;
+  #folders: readonly WritableFolder[] = [];
   #deadlineMs = Number.POSITIVE_INFINITY;
   #startMs = 0;
   /** Whether the executor may hold anything of them. */
@@ -73,12 +79,13 @@ export class FilesOfProgram {
     throwIfAborted(signal, notCalled(this.#name));
     await this.#inTime(signal, 'its files were not sent by then', async (ends) => {
       // A disk of another machine may answer nothing, too.
-      const { root, contents } = await untilAborted(ends, notCalled(this.#name), () =>
+      const { root, folders, contents } = await untilAborted(ends, notCalled(this.#name), () =>
         readProgramFiles(files, workingDirectory, ends),
       );
       this.#isGiven = true;
       await untilAborted(ends, notCalled(this.#name), () => executor.giveFiles(contents, ends));
       this.#root = root;
+      this.#folders = folders;
     });
     return Math.max(this.#leftMs, 1);
   }
@@ -95,15 +102,25 @@ export class FilesOfProgram {
     }
   }
 
-  /** What the program has left of what is wanted; nothing where nothing is. @throws {AbortError | DeadlineExceededError} */
-  async collected(signal: AbortSignal | undefined): Promise<CollectedFiles> {
+  /**
+   * What the program has left of what is wanted; nothing where nothing is.
+   * @param isSaved whether folders that are to be saved are.
+   * @throws {AbortError | DeadlineExceededError}
+   */
+  async collected(signal: AbortSignal | undefined, isSaved: boolean): Promise<CollectedFiles> {
     const { collect } = this.#wanted;
-    if (!collect) return {};
+    const saves = isSaved && this.#folders.some(({ savedTo }) => savedTo !== undefined);
+    if (!collect && !saves) return {};
+    const work = async (ends: AbortSignal): Promise<CollectedFiles> => {
+      const left = await this.#context.executor().leftFiles();
+      const collected = collect && (await this.#collect(collect, left, ends));
+      return { ...collected, ...(saves && { unsaved: await this.#save(left, ends) }) };
+    };
     const notCollected = `what ${this.#name} has left is not collected`;
     return this.#inTime(
       signal,
       'what it has left was not collected by then',
-      (ends) => untilAborted(ends, notCollected, () => this.#collect(collect, ends)),
+      (ends) => untilAborted(ends, notCollected, () => work(ends)),
       notCollected,
     );
   }
@@ -139,13 +156,19 @@ export class FilesOfProgram {
     }
   }
 
-  async #collect(collect: readonly string[], signal: AbortSignal | undefined): Promise<CollectedFiles> {
+  #save(left: LeftFiles, signal: AbortSignal): Promise<Unsaved[]> {
+    const executor = this.#context.executor();
+    if (!this.#root) throw new Error('the files were not given');
+    const read = (file: LeftFile) => executor.readLeftFile(file);
+    return saveFiles(this.#folders, this.#root, { ...left, read }, signal);
+  }
+
+  async #collect(collect: readonly string[], left: LeftFiles, signal: AbortSignal): Promise<CollectedFiles> {
     const executor = this.#context.executor();
     const patterns = collect.map(pathPattern);
     const found = new Map<string, Uint8Array>();
     const uncollected: { path: string; reason: string }[] = [];
     let collectedBytes = 0;
-    const left = await executor.leftFiles();
     for (const file of left.files) {
       const bytes = Buffer.from(file.path);
       const path = bytes.toString();
@@ -156,7 +179,7 @@ export class FilesOfProgram {
       else if (collectedBytes + file.sizeBytes > MAX_COLLECTED_BYTES)
         uncollected.push({ path, reason: TOO_LARGE });
       else {
-        if (signal?.aborted) break;
+        if (signal.aborted) break;
         collectedBytes += file.sizeBytes;
         found.set(path, await executor.readLeftFile(file));
       }

@@ -7,6 +7,7 @@ import { untilAborted } from '../core/aborting.js';
 import { isBytes } from '../core/arguments.js';
 import { FilesError } from '../core/errors.js';
 import { type ReadingLimits, readHostFile, walkFolder } from '../files/host-folder.js';
+import type { WritableFolder } from './save-files.js';
 import { sourceIterator } from './source-iterator.js';
 
 /** Content of a file: texts go as UTF-8. */
@@ -31,6 +32,11 @@ export interface HostFolder {
   readonly directory?: string | undefined;
   /** Whether the program may write there, into a copy that is its own. */
   readonly writable?: boolean | undefined;
+  /**
+   * Of a writable folder with a path: whether what the program has changed, made and removed in it is written back there when it has
+   * ended by itself. `unsaved` of its result says what is not.
+   */
+  readonly save?: boolean | undefined;
 }
 
 /** What a program finds at a path. */
@@ -42,6 +48,8 @@ export type ProgramFiles = Readonly<Record<string, ProgramFile>> | ReadonlyMap<s
 /** Contents and what is made of them. */
 export interface FileSet {
   readonly root: FileRoot;
+  /** Those that it writes in. */
+  readonly folders: readonly WritableFolder[];
   /** Each once. */
   readonly contents: readonly { readonly digest: Uint8Array; readonly bytes: Uint8Array }[];
 }
@@ -95,6 +103,7 @@ class Reading {
   readonly #entries = new Map<string, GivenFile>();
   readonly #contents = new Map<string, { readonly digest: Uint8Array; readonly bytes: Uint8Array }>();
   readonly #limits: ReadingLimits;
+  readonly #folders: WritableFolder[] = [];
   #readBytes = 0;
 
   constructor(signal: AbortSignal | undefined) {
@@ -114,7 +123,7 @@ class Reading {
 
   finish(workingDirectory: string): FileSet {
     // A place for what programs make without being asked: `/tmp`, unless it is given otherwise.
-    if (!this.#entries.has(keyOf(Buffer.from(TMP)))) this.#put({ kind: 'writable', path: Buffer.from(TMP) });
+    if (!this.#entries.has(keyOf(Buffer.from(TMP)))) this.#putWritable(TMP, undefined);
     const entries = [...this.#entries.values()];
     const pathsBytes = entries.reduce(
       (sum, entry) => sum + entry.path.byteLength + (entry.kind === 'link' ? entry.target.byteLength : 0),
@@ -124,12 +133,20 @@ class Reading {
       throw new FilesError(`the paths of all files have more than ${files.MAX_PATHS_BYTES} bytes`);
     return {
       root: { entries, workingDirectory: Buffer.from(workingDirectory) },
+      folders: this.#folders,
       contents: [...this.#contents.values()],
     };
   }
 
-  async #addFolder(path: string, { directory, writable = false }: HostFolder): Promise<void> {
-    if (path !== '/') this.#put({ kind: writable ? 'writable' : 'directory', path: Buffer.from(path) });
+  #putWritable(path: string, savedTo: string | undefined): void {
+    const bytes = Buffer.from(path);
+    this.#put({ kind: 'writable', path: bytes });
+    this.#folders.push({ path: bytes, savedTo });
+  }
+
+  async #addFolder(path: string, { directory, writable = false, save }: HostFolder): Promise<void> {
+    if (path !== '/' && writable) this.#putWritable(path, save ? directory : undefined);
+    else if (path !== '/') this.#put({ kind: 'directory', path: Buffer.from(path) });
     else if (writable) throw new FilesError('/ cannot be written: give a folder in it');
     if (directory === undefined) return;
     const prefix = path === '/' ? '' : path;

@@ -258,7 +258,7 @@ export class Programs {
       const { exitCode, signal } = result;
       const report = meter.report(signal === undefined ? { exitCode } : { exitCode, signal });
       if (!report) throw new ProtocolError(`${name} has ended without having been sent`);
-      const collected = await filesOf?.collected(ending.signal);
+      const collected = await filesOf?.collected(ending.signal, end.kind === 'exit');
       reported(report);
       return { ...result, ...collected, report };
     } catch (error) {

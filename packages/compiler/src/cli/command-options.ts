@@ -59,7 +59,7 @@ export function mainOptions(): Option[] {
     ).argParser(addGiven),
     new Option(
       '--dir <host:guest[:rw]>',
-      'let it read this folder, or with :rw write to a copy of it; repeatable',
+      'let it read this folder, or with :rw write to a copy of it, which is written back at its end; repeatable',
     ).argParser(addGiven),
     new Option('--eager', 'compile and link all functions of a program with a main before it begins'),
   );

@@ -24,7 +24,8 @@ export function givenFiles(
   }
   for (const text of folders) {
     const [host, guest] = partsOf(text.replace(WRITABLE, ''));
-    give(guest, { directory: host, writable: WRITABLE.test(text) });
+    const isWritable = WRITABLE.test(text);
+    give(guest, { directory: host, writable: isWritable, save: isWritable });
   }
   return given.size === 0 ? undefined : given;
 }

@@ -1,5 +1,6 @@
 import { basename } from 'node:path';
 import { FarJITError } from '@farjit/protocol/errors';
+import { printable } from '@farjit/protocol/printable';
 import type { RunReport } from '../calls/run-report.js';
 import type { JIT } from '../jit/jit.js';
 import type { RunningProgram } from '../jit/running-program.js';
@@ -132,7 +133,9 @@ async function runMain(
   if (result.trap) await streams.report(errorReport(result.trap));
   else if (result.signal !== undefined)
     await streams.remark('error', `the program was ended by ${result.signal}`);
-  return result.exitCode;
+  for (const { path, reason } of result.unsaved ?? [])
+    await streams.remark('error', `not written back: ${printable(path)}: ${reason}`);
+  return result.exitCode === 0 && result.unsaved?.length ? 1 : result.exitCode;
 }
 
 function emptyOnes(inputs: readonly ReadFile[]): string {

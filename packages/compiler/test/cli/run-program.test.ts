@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { mkdir, readdir, writeFile } from 'node:fs/promises';
+import { link, mkdir, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import anyTest, { type ExecutionContext } from 'ava';
 import { programFiles } from '../../src/cli/program-inputs.js';
@@ -330,7 +330,7 @@ test('arguments of programs are refused for Kaleidoscope, and Kaleidoscope besid
   t.is((await farjit(t, ['run', '--', '-odd.ks'], { cwd: dashed })).stdout, 'Evaluated to 1.000000\n');
 });
 
-test('--file and --dir give a program files, which it reads, and copies of folders, which it writes', async (t) => {
+test('--file and --dir give a program files, which it reads, and folders, which what it writes comes back to', async (t) => {
   const cwd = await folderOf(t, {
     'copy.o': `#include <stdio.h>
       int main(int argc, char **argv) {
@@ -345,7 +345,17 @@ test('--file and --dir give a program files, which it reads, and copies of folde
   const run = (...args: string[]) => farjit(t, ['run', 'copy.o', ...args], { cwd });
   const given = ['--file=in:put:/in/a', '--dir', 'folder:/out:rw'];
   t.deepEqual(await run(...given, '--', '/in/a', '/out/b'), { stdout: 'content\n', stderr: '', end: 0 });
-  t.deepEqual(await readdir(join(cwd, 'folder')), []);
+  t.is(await readFile(join(cwd, 'folder/b'), 'utf8'), 'content\n');
+  t.deepEqual(await readdir(join(cwd, 'folder')), ['b']);
+  await symlink('b', join(cwd, 'folder/link'));
+  await rm(join(cwd, 'folder/b'));
+  await link(join(cwd, 'copy.o'), join(cwd, 'folder/b'));
+  const refused = await run(...given, '--', '/in/a', '/out/b');
+  t.is(
+    refused.stderr,
+    'farjit: error: not written back: /out/b: it has other names here, which would keep what it was\n',
+  );
+  t.is(refused.end, 1);
   t.is((await run(...given, '--', '/in/a', '/in/b')).end, 3);
   t.is((await run('--dir=.:/d', '--', '/d/in:put', '/tmp/b')).stdout, 'content\n');
   t.is((await run('--', '/in/a', '/tmp/b')).end, 4);
