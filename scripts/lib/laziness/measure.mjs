@@ -5,6 +5,7 @@ import { cpus, release, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { ROOT } from '../paths.mjs';
+import { median, medians, repeat } from './samples.mjs';
 
 const run = promisify(execFile);
 
@@ -75,22 +76,4 @@ async function outputOf(args, stream = 'stdout') {
 export function chainOf(length) {
   const definition = (_, i) => `def f${i}(x) ${i < length - 1 ? `f${i + 1}(x)` : 'x'} + 1;`;
   return `${Array.from({ length }, definition).join('\n')}\nf0(0);\n`;
-}
-
-async function repeat(count, sample) {
-  const samples = [];
-  while (samples.length < count) samples.push(await sample());
-  return samples;
-}
-
-/** The median of each number, and words as they are. */
-function medians(samples) {
-  const keys = Object.keys(samples[0]);
-  return Object.fromEntries(keys.map((key) => [key, median(samples.map((sample) => sample[key]))]));
-}
-
-function median(values) {
-  if (typeof values[0] !== 'number') return values[0];
-  const middle = values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)];
-  return Math.round(middle * 10_000) / 10_000;
 }

@@ -12,6 +12,7 @@ export function withFigures(page, figures) {
     machine: machineOf(figures),
     thousand: thousandOf(figures),
     callback: callbackOf(figures),
+    orc: orcOf(figures),
   };
   const seen = new Set();
   const written = page.replace(
@@ -27,10 +28,10 @@ export function withFigures(page, figures) {
   return written;
 }
 
-function machineOf({ machine, sampleCount }) {
+function machineOf({ machine, sampleCount, orc }) {
   const { cpu, coreCount, kernel, node, llvm } = machine;
   return `The tables of this page are written by \`npm run docs:figures\`: medians of ${sampleCount}, each in a fresh process, on ${coreCount}
-cores of an ${cpu}, with ${kernel}, Node ${node.slice(1)} and libLLVM ${llvm}.`;
+cores (${cpu}), ${kernel}, Node ${node.slice(1)} and libLLVM ${llvm}, beside \`lli\` ${orc.lli}.`;
 }
 
 function thousandOf({ thousand }) {
@@ -64,6 +65,26 @@ function callbackOf({ chain }) {
     row('bytes to the executor', ({ bytesSent }) => inWords(Math.round(bytesSent))),
     row('bytes to the compiler', ({ bytesReceived }) => inWords(Math.round(bytesReceived))),
   ]);
+}
+
+function orcOf({ orc }) {
+  const counts = Object.keys(orc.functions);
+  const row = (title, of) => [title, ...counts.map((count) => of(orc.functions[count]))];
+  return table([
+    ['functions in the module', ...counts.map((count) => inWords(Number(count)))],
+    row('eager', ({ eagerMs }) => inMs(eagerMs)),
+    row(`lazy, ${FEW} called`, ({ lazyMs }) => inMs(lazyMs)),
+    row('lazy, one more function called', ({ oneMoreMs }) => inMs(oneMoreMs)),
+    row('lazy is slower than eager as soon as', (each) => `${inWords(sameAt(each))} are called`),
+  ]);
+}
+
+/** Functions that are called where only few are. */
+const FEW = 20;
+
+/** How many functions are called when both take the same time. */
+function sameAt({ eagerMs, lazyMs, oneMoreMs }) {
+  return Math.max(1, Math.round(FEW + (eagerMs - lazyMs) / oneMoreMs));
 }
 
 /** What takes less than a tenth of a millisecond was not done. */
