@@ -29,10 +29,9 @@ export const emitStubs = request('emitStubs', 'compiler-to-executor', {
 });
 
 /**
- * Request compile: a thread called a stub that still points at `trampoline` and is blocked until the answer.
- * Everything the thread needs travels in the answer. `failed` ends the thread that asked by forced unwinding, or its
- * runner where a handler in the program would take that for an exception; `token` names the failure when the call that
- * contained it is rejected.
+ * A thread has called a stub that points at `trampoline`, and is blocked until the answer, which brings all that it needs.
+ * After `failed`, the call that the thread is in ends by forced unwinding, and is rejected with the same `token`. The runner
+ * ends instead where a handler of the program would catch the unwinding, and where the thread is in no call.
  */
 export const reenter = request('reenter', 'executor-to-compiler', {
   params: v.strictObject({ trampoline: executorAddr }),
@@ -43,9 +42,9 @@ export const reenter = request('reenter', 'executor-to-compiler', {
 });
 
 /**
- * These counters have reached the threshold of their pages: their functions are worth a better compilation. Nobody
- * waits for it. A counter is told again when threads counted at the same time, so the compiler expects repeats, and
- * counters that it has freed meanwhile.
+ * These counters have reached the threshold of their pages, so their functions are to be compiled again, optimised. No thread
+ * waits for it. The same counter may be reported more than once, when several threads count at the same time, and also after the
+ * compiler has freed it.
  */
 export const functionsHot = notification('functionsHot', 'executor-to-compiler', {
   feature: 'hot-counters',

@@ -36,15 +36,15 @@ export type PointerWrite = v.InferOutput<typeof pointerWrite>;
 const memoryRange = { address: executorAddr, sizeBytes: byteCount };
 
 /**
- * What is done when a commit's segments are written and before a pointer leads to them: ORC's finalize actions. Those that
- * take something back come first.
+ * What the host does after a commit's segments are written and before any pointer is stored: JITLink's finalize allocation
+ * actions. Deregistrations are done first. There are no dealloc actions: the compiler sends `deregisterEHFrames` itself.
  */
 export const finalizeAction = v.variant('action', [
   /** Tells the unwinder of an `.eh_frame` section, whose last record is a terminator. */
   v.strictObject({ action: v.literal('registerEHFrames'), ...memoryRange }),
   /** Takes back a section that was registered. */
   v.strictObject({ action: v.literal('deregisterEHFrames'), ...memoryRange }),
-  /** All threads see the code that is there, where other code was before. */
+  /** Code was written over former code: the runner does `membarrier(MEMBARRIER_CMD_PRIVATE_EXPEDITED_SYNC_CORE)`. */
   v.strictObject({ action: v.literal('invalidateInstructionCache'), ...memoryRange }),
 ]);
 export type FinalizeAction = v.InferOutput<typeof finalizeAction>;

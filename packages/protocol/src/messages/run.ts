@@ -178,7 +178,7 @@ const inputContent = v.pipe(
 /**
  * Runs a program to its end: `exit(main(argumentCount, arguments, environment))`, after applying `commit`, which has put the
  * arrays and their strings into data memory. Its end is the runner's, and the answer. What has not ended it by itself is an
- * error, as of a `call`. One for each runner.
+ * error, as of a `call`. A runner runs at most one program.
  */
 export const runProgram = request('runProgram', 'compiler-to-executor', {
   feature: 'programs',

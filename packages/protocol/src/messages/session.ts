@@ -101,10 +101,9 @@ export const runnerStarted = v.object({
    */
   callHostFunction: v.optional(executorAddr),
   /**
-   * Room for thread-local variables, of the feature `thread-locals`. Each thread has as much memory of its own, and its first
-   * byte lies `offset` bytes from the thread pointer, in every thread. What is written into segments here is what the memory of
-   * threads begins with: those that are there get it before a pointer leads to code of the same commit, in whole units of 64
-   * bytes, and those that are made later have it from the start.
+   * The template of thread-local memory, of the feature `thread-locals`. Each thread has a block of the same size, which begins
+   * `offset` bytes from its thread pointer. Segments that are written here are initial values (`.tdata`). They are copied to the
+   * blocks of all threads, in units of 64 bytes, before a pointer of the same commit is stored; a new thread copies all of them.
    */
   threadLocals: v.optional(v.object({ ...part.entries, offset: threadOffset })),
   confinement,

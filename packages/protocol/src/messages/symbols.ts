@@ -17,8 +17,8 @@ export const lookupSymbols = request('lookupSymbols', 'compiler-to-executor', {
 });
 
 /**
- * Where the process has thread-local variables of its libraries, in the order asked: the module and the distance that
- * `__tls_get_addr` is to be asked with, on any thread. Module 0 for a name that is none.
+ * The TLS index of thread-local variables of loaded libraries, in the order asked: the module ID and the offset that
+ * `__tls_get_addr` takes, the same for all threads. The module is 0 for a name that is not a thread-local variable.
  */
 export const lookupThreadLocals = request('lookupThreadLocals', 'compiler-to-executor', {
   feature: 'thread-locals',
