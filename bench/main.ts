@@ -18,7 +18,15 @@ import { executorSessions } from './rows/executor-sessions.js';
 import { hostCalls } from './rows/host-calls.js';
 import { map } from './rows/map.js';
 import { memoryAtRest } from './rows/memory-at-rest.js';
-import { cachedStartUp, mostlyUncalledPrograms, secondRun, startUp, version } from './rows/pairs.js';
+import {
+  cachedStartUp,
+  mostlyUncalledPrograms,
+  recordCost,
+  secondRun,
+  startUp,
+  traceCost,
+  version,
+} from './rows/pairs.js';
 import { programRuns } from './rows/program-runs.js';
 import { roundTrips } from './rows/round-trips.js';
 import { scaling } from './rows/scaling.js';
@@ -37,6 +45,8 @@ const BENCHMARKS: readonly Benchmark[] = [
   secondRun,
   startUp,
   cachedStartUp,
+  traceCost,
+  recordCost,
   version,
   warmSession,
   executorSessions,

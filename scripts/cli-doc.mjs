@@ -11,7 +11,7 @@ const EXECUTOR = [`${ROOT}packages/executor/bin/farjit-executor.js`];
 
 const COMMANDS = [
   ['farjit', FARJIT],
-  ...['run', 'repl', 'map', 'cache', 'doctor', 'completion'].map((name) => [
+  ...['run', 'repl', 'map', 'cache', 'recording', 'doctor', 'completion'].map((name) => [
     `farjit ${name}`,
     [...FARJIT, name],
   ]),

@@ -57,6 +57,34 @@ export const version: Benchmark = pair({
   right: node,
 });
 
+/** What looking in costs. */
+export const traceCost: Benchmark = pair({
+  id: 'trace',
+  title: 'chain of 200, cold, with `--trace` beside without',
+  budgetSeconds: { full: 12, smoke: 3 },
+  target: { limit: 1.05, unit: '×', digits: 3 },
+  left: {
+    words: 'traced',
+    program: chain(200),
+    contender: (folder) => coldFarjit(`--trace=${folder}.pftrace`),
+  },
+  right: { words: 'not traced', program: chain(200), contender: () => coldFarjit() },
+});
+
+/** The same with all that is compiled. */
+export const recordCost: Benchmark = pair({
+  id: 'record',
+  title: 'chain of 200, cold, with `--record` beside without',
+  budgetSeconds: { full: 12, smoke: 3 },
+  target: { limit: 1.2, unit: '×', digits: 3 },
+  left: {
+    words: 'recorded',
+    program: chain(200),
+    contender: (folder) => coldFarjit(`--record=${folder}.fjrec`),
+  },
+  right: { words: 'not recorded', program: chain(200), contender: () => coldFarjit() },
+});
+
 function cached(cacheFolder: string) {
   return farjit(`--cache-dir=${cacheFolder}`);
 }

@@ -9,7 +9,7 @@ const FOLDER = join(ROOT, 'packages/compiler/dist/bundle/answers');
 const FARJIT = join(ROOT, 'packages/compiler/bin/farjit.js');
 const MANIFEST = join(ROOT, 'packages/compiler/package.json');
 /** Those whose help is asked for, '' for `farjit` itself. */
-const COMMANDS = ['', 'run', 'repl', 'map', 'cache', 'doctor', 'completion'];
+const COMMANDS = ['', 'run', 'repl', 'map', 'cache', 'recording', 'doctor', 'completion'];
 
 const execute = promisify(execFile);
 

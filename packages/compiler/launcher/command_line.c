@@ -14,8 +14,8 @@ const char *launched_from(char *const *args) {
 }
 
 static const char *const RUNNING_COMMANDS[] = {"run", "repl"};
-static const char *const OTHER_COMMANDS[] = {"map",  "cache", "doctor", "completion", "complete",
-                                             "help", "-h",    "--help", "-V",         "--version"};
+static const char *const OTHER_COMMANDS[] = {"map",  "cache", "recording", "doctor", "completion", "complete",
+                                             "help", "-h",    "--help",    "-V",     "--version"};
 // Options of the executor, which is started by whoever has read them.
 static const char *const EXECUTOR_OPTIONS[] = {"--executor", "--sandbox", "--limit", "--preload"};
 

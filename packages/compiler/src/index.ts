@@ -247,7 +247,7 @@ export type { ModuleInterface } from './llvm/module-interface.js';
 export type { IRForm, ModuleIR } from './llvm/module-ir.js';
 export type { CodeLevel, OptLevel, TargetDescription } from './llvm/target.js';
 export type { TargetMachine } from './llvm/target-machine.js';
-export type { EventFileOptions } from './observe/event-file.js';
+export { EventFileError, type EventFileOptions, type RecordOptions } from './observe/event-file.js';
 export {
   type EventIterationOptions,
   EventsMissedError,
@@ -267,6 +267,14 @@ export type {
   UnitCompiler,
   UnitKind,
 } from './observe/events.js';
+export { Recording } from './observe/recording/recording.js';
+export type {
+  JSONValue,
+  RecordedEvent,
+  RecordingEnd,
+  RecordingStart,
+} from './observe/recording/recording-format.js';
+export { RecordingError, RecordingReader } from './observe/recording/recording-reader.js';
 export type { StatisticsSnapshot } from './observe/statistics.js';
 export type { SpeculationMode } from './optimize/speculation.js';
 export type { TierState } from './optimize/tier-up.js';

@@ -10,6 +10,7 @@ import { linker } from './linker.js';
 import { lyingHost } from './lying-host.js';
 import { parser } from './parser.js';
 import { program } from './program.js';
+import { recording } from './recording.js';
 import { hostileRunner } from './runner.js';
 import { hostSession } from './session.js';
 
@@ -19,6 +20,7 @@ export const TARGETS: readonly TargetFactory[] = [
   elf,
   archive,
   linkGraph,
+  recording,
   linker,
   lexer,
   parser,

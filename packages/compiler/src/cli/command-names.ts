@@ -6,6 +6,7 @@ export const COMMAND_NAMES = [
   'repl',
   'map',
   'cache',
+  'recording',
   'doctor',
   'completion',
   'complete',

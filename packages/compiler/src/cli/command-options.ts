@@ -261,6 +261,16 @@ export function eventFileOptions(): Option[] {
   return inGroup(
     'output',
     new Option('--trace <file>', 'write a trace of compiler, executor and threads, for ui.perfetto.dev'),
+    new Option('--record <file>', 'record what happens, and what is compiled, for farjit recording'),
+  );
+}
+
+/** Of `recording`. */
+export function recordingOptions(): Option[] {
+  return inGroup(
+    'output',
+    new Option('--csv', 'write the events as CSV').conflicts(['json', 'artefact']),
+    new Option('--artefact <digest>', 'write what an event names by its SHA-256').conflicts('json'),
   );
 }
 

@@ -4,13 +4,16 @@ import type { RunOptions } from './run-options.js';
 
 /**
  * Begins the files that a run's options ask for; closing the JIT ends them.
- * @throws the system's error when one cannot be opened.
+ * @param sources what is run.
+ * @throws {EventFileError} when one cannot be opened.
  */
 export async function writeEvents(
   jit: JIT,
-  { trace }: Pick<RunOptions, 'trace'>,
+  { trace, record }: Pick<RunOptions, 'trace' | 'record'>,
+  sources: () => readonly { readonly name: string; readonly content: Uint8Array }[],
   streams: CommandStreams,
 ): Promise<void> {
   const onError = ({ message }: Error) => void streams.remark('warning', message);
   if (trace !== undefined) await jit.trace(trace, { onError });
+  if (record !== undefined) await jit.record(record, { sources: sources(), onError });
 }

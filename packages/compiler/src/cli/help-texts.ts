@@ -127,6 +127,18 @@ export const CACHE_HELP: HelpText = {
   ],
 };
 
+export const RECORDING_HELP: HelpText = {
+  paragraphs: [
+    'Exit code: 0, also for one that is still written or whose writer has crashed; 1 for a file that is no recording, is damaged, or ' +
+      'has no such artefact.',
+    'With --json, {"recording":…} with how it began, a line for each event, and {"end":…}.',
+  ],
+  examples: [
+    ['farjit recording run.fjrec', 'Say how much of what is in it.'],
+    ['farjit recording run.fjrec --csv > events.csv', 'Write its events for a spreadsheet.'],
+  ],
+};
+
 export const DOCTOR_HELP: HelpText = {
   paragraphs: [
     'Exit code: 0 when all that is required is there, warnings or not, and 1 otherwise.',

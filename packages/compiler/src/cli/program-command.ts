@@ -86,7 +86,8 @@ async function runFiles(
   );
   const ended = closeIfUnheard(signal, () => jit.close({ atOnce: true }));
   try {
-    await writeEvents(jit, options, streams);
+    const sources = () => linked.inputs.map(({ path, content }) => ({ name: path, content }));
+    await writeEvents(jit, options, sources, streams);
     await addLinkedFiles(jit, linked, options, streams, signal);
     for (const words of unsharedVariables(jit.definedNames())) await streams.remark('warning', words);
     const exitCode = await runMain(jit, linked.inputs, options, streams, signal, onRunning);

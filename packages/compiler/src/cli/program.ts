@@ -19,6 +19,7 @@ import {
   localExecutorsOption,
   mainOptions,
   printOption,
+  recordingOptions,
   reportOption,
   speculationOptions,
   statsOption,
@@ -30,6 +31,7 @@ import {
   endHelpWith,
   MAP_HELP,
   PROGRAM_HELP,
+  RECORDING_HELP,
   REPL_HELP,
   RUN_HELP,
   styleHelp,
@@ -37,6 +39,7 @@ import {
 import type { MapCommandOptions } from './map-command.js';
 import { addOptions } from './option-values.js';
 import type { ProgramOptions } from './program-options.js';
+import type { RecordingOptions } from './recording-command.js';
 import { refusalOf, refuseUnusedForFiles, refuseUnusedOptions } from './refused-options.js';
 import type { ReplOptions } from './repl-command.js';
 import type { Report } from './report.js';
@@ -100,6 +103,7 @@ export function completedProgram(context: ProgramContext): Command {
   addMap(program, context);
   program.commandsGroup(MORE_COMMANDS);
   addCache(program, context);
+  addRecording(program, context);
   addDoctor(program, context);
   const help = program.createCommand('help').argument('[command]').description('say more of a command');
   return program.addHelpCommand(help.helpGroup(MORE_COMMANDS));
@@ -213,6 +217,18 @@ function addCache(program: Command, { setExitCode }: ProgramContext): void {
   addCommand('clear', 'remove them', async (options) =>
     (await import('./cache-command.js')).cacheClear(options),
   );
+}
+
+function addRecording(program: Command, { setExitCode }: ProgramContext): void {
+  const recording = program
+    .command('recording')
+    .description('say what is in a recording, or write its events')
+    .argument('<file>', 'what run --record has written, or is writing');
+  addOptions(recording, [...recordingOptions(), jsonOption('a line of JSON for each event')]);
+  endHelpWith(recording, RECORDING_HELP).action(async (file: string, options: RecordingOptions) => {
+    const { recordingCommand } = await import('./recording-command.js');
+    setExitCode(await recordingCommand(file, options));
+  });
 }
 
 function addDoctor(program: Command, { setExitCode }: ProgramContext): void {

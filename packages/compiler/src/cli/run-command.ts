@@ -3,6 +3,7 @@ import type { KaleidoscopeJIT } from '../frontends/kaleidoscope/kaleidoscope-jit
 import { OperatorTable } from '../frontends/kaleidoscope/operators.js';
 import { parseSource, type TopLevelItem } from '../frontends/kaleidoscope/parser.js';
 import { SourceText } from '../frontends/kaleidoscope/source-text.js';
+import type { ReadFile } from './add-input.js';
 import { readCallProfile, writeCallProfile } from './call-profile.js';
 import { CommandStreams } from './command-streams.js';
 import { diagnosticReport, errorReport } from './describe-error.js';
@@ -45,7 +46,7 @@ export async function runCommand(
     const { items, diagnostics } = parseSource(source, new OperatorTable());
     for (const diagnostic of diagnostics) await streams.report(diagnosticReport(diagnostic));
     if (diagnostics.length > 0) return 1;
-    return await runProgram({ text: source.text, items, files }, options, streams, stop);
+    return await runProgram({ path, text: source.text, items, files }, options, streams, stop);
   } catch (error) {
     if (stop.signal.aborted) return await endedBy(stop.signal.reason as StopRequest, streams);
     await streams.report(errorReport(error));
@@ -55,6 +56,7 @@ export async function runCommand(
 
 /** A program in Kaleidoscope, and what is linked with it. */
 interface RunProgram {
+  readonly path: string;
   readonly text: string;
   readonly items: readonly TopLevelItem[];
   readonly files: readonly ProgramFile[];
@@ -98,6 +100,7 @@ async function usesManyExecutors({
   recordCalls,
   speculateOrder,
   trace,
+  record,
 }: RunOptions): Promise<boolean> {
   const [first] = executors;
   // Not worth loading anything for, by far most of the time.
@@ -109,13 +112,16 @@ async function usesManyExecutors({
       'ONE_EXECUTOR',
       '--record-calls and --speculate-order go by the order of calls, which there is in one executor only',
     );
-  if (isMany && trace !== undefined)
-    throw new FarJITError('ONE_EXECUTOR', '--trace is of one session, and so of one executor: give one');
+  if (isMany && (trace ?? record) !== undefined)
+    throw new FarJITError(
+      'ONE_EXECUTOR',
+      '--trace and --record are of one session, and so of one executor: give one',
+    );
   return isMany;
 }
 
 async function runInSession(
-  { text, items, files }: RunProgram,
+  { path, text, items, files }: RunProgram,
   options: RunOptions & LinkOptions,
   streams: CommandStreams,
   callOptions: StoppableOptions,
@@ -142,7 +148,7 @@ async function runInSession(
   const jit = await openJIT(jitOptions, streams, { program: text, calls, signal });
   const ended = closeIfUnheard(signal, () => jit.close({ atOnce: true }));
   try {
-    await writeEvents(jit, options, streams);
+    await writeEvents(jit, options, () => sourcesOf(path, text, linked?.inputs), streams);
     if (linking && linked) {
       await linking.addLinkedFiles(jit, linked, options, streams, signal);
       await startLinked(jit, items, callOptions);
@@ -156,6 +162,12 @@ async function runInSession(
     if (options.recordCalls !== undefined)
       await writeCallProfile(options.recordCalls, jit.calledFunctions(), signal);
   }
+}
+
+/** What is run, for recordings. */
+function sourcesOf(path: string, text: string, linked: readonly ReadFile[] = []) {
+  const own = { name: path, content: Buffer.from(text) };
+  return [own, ...linked.map((file) => ({ name: file.path, content: file.content }))];
 }
 
 /**

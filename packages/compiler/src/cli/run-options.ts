@@ -17,6 +17,8 @@ export interface RunOptions extends Omit<JITOptions, 'executor'> {
   readonly recordCalls?: string;
   /** File to write a trace for Perfetto to. */
   readonly trace?: string;
+  /** File to record the run to. */
+  readonly record?: string;
   /** Milliseconds that each expression may run. */
   readonly deadline?: number;
 }

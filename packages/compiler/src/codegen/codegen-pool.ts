@@ -270,7 +270,8 @@ export class CodegenPool implements AsyncDisposable {
       const limitMs = input.holdsGuesses ? this.#limitMs / GUESS_SHARE : this.#limitMs;
       const sentNs = nowNs();
       const answer = await process.request(request, limitMs);
-      const by = { processId: process.processId, sentNs, answeredNs: nowNs() };
+      const { processId } = process;
+      const by = { processId, sentNs, answeredNs: nowNs(), passes: request.passes };
       // It opens the module for its next piece, which another may begin meanwhile.
       if (input.piece && this.#processes.delete(process)) this.#processes.add(process);
       resolve({ ...answer, llvmVersion, by });

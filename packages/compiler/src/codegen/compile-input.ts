@@ -42,7 +42,13 @@ export interface CompileOutput {
   llvmVersion: string;
   timings: CompileTimings;
   /** Who made it, and when it was given to make it and had answered, in nanoseconds of `process.hrtime.bigint()`. */
-  by?: { readonly processId: number; readonly sentNs: bigint; readonly answeredNs: bigint };
+  by?: {
+    readonly processId: number;
+    readonly sentNs: bigint;
+    readonly answeredNs: bigint;
+    /** In the words of `opt -passes=`. */
+    readonly passes: string;
+  };
 }
 
 /** Where the time of a compilation went, the wait for a process left out. */

@@ -7,7 +7,7 @@ import {
 } from '@farjit/protocol';
 import { RemoteError } from '@farjit/protocol/errors';
 
-const CLIENT_NAME = 'farjit/0.1.0';
+export const CLIENT_NAME = 'farjit/0.1.0';
 
 /** Stubs of a session's first block, which come with the runner. */
 export const FIRST_STUBS = 512;

@@ -3,13 +3,14 @@ import {
   bytes,
   checkArgument,
   flag,
+  is,
   listOf,
   nameText,
   objectWith,
   optionsOf,
   wholeNumber,
 } from '../core/arguments.js';
-import type { EventFileOptions } from '../observe/event-file.js';
+import type { EventFileOptions, RecordOptions } from '../observe/event-file.js';
 import type { EventIterationOptions, SessionEventOptions } from '../observe/event-iteration.js';
 import type { SubscribeOptions } from '../observe/event-stream.js';
 import type { CloseOptions } from './jit-types.js';
@@ -60,6 +61,28 @@ const EVENT_OPTIONS = optionsOf<SessionEventOptions>({
 const POOL_EVENT_OPTIONS = optionsOf<EventIterationOptions>({ buffer: wholeNumber(1, 2 ** 24) });
 
 const EVENT_FILE_OPTIONS = optionsOf<EventFileOptions>({ onError: anyFunction });
+
+const RECORD_OPTIONS = optionsOf<RecordOptions>({
+  onError: anyFunction,
+  sources: is(isListOfSources, 'an array of sources, each with a name and bytes for content'),
+});
+
+function isListOfSources(value: unknown): boolean {
+  if (!Array.isArray(value)) return false;
+  return value.every(
+    (source: unknown) =>
+      typeof source === 'object' &&
+      source !== null &&
+      'name' in source &&
+      typeof source.name === 'string' &&
+      'content' in source &&
+      source.content instanceof Uint8Array,
+  );
+}
+
+export function checkRecordOptions(given: RecordOptions): void {
+  checkArgument(RECORD_OPTIONS, given, 'options');
+}
 
 export function checkEventFileOptions(given: EventFileOptions): void {
   checkArgument(EVENT_FILE_OPTIONS, given, 'options');

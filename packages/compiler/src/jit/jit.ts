@@ -12,6 +12,7 @@ import { checkArgument, nameText } from '../core/arguments.js';
 import { copyOf } from '../core/copy-of.js';
 import type { SymbolRef } from '../core/jit-dylib.js';
 import type { LocalExecutor } from '../executor-client/local-executor.js';
+import { CLIENT_NAME } from '../executor-client/opening.js';
 import type { VerifiedModule } from '../frontends/llvm/verified-module.js';
 import { CallWrapperLayer } from '../layers/call-wrapper-layer.js';
 import type { FrontEnd } from '../layers/front-end.js';
@@ -21,7 +22,12 @@ import type { BuiltModule } from '../llvm/bitcode.js';
 import type { LibLLVM } from '../llvm/libllvm.js';
 import type { TargetDescription } from '../llvm/target.js';
 import type { TargetMachine } from '../llvm/target-machine.js';
-import { type EventFile, type EventFileOptions, warnOfFile } from '../observe/event-file.js';
+import {
+  type EventFile,
+  type EventFileOptions,
+  type RecordOptions,
+  warnOfFile,
+} from '../observe/event-file.js';
 import { iterateEvents, type SessionEventOptions } from '../observe/event-iteration.js';
 import type { SubscribeOptions } from '../observe/event-stream.js';
 import type { SessionEvent, SessionListener } from '../observe/events.js';
@@ -53,6 +59,7 @@ import {
   checkFrontEnd,
   checkListener,
   checkName,
+  checkRecordOptions,
   checkSubscribeOptions,
   checkTracker,
 } from './jit-arguments.js';
@@ -445,7 +452,7 @@ export class JIT implements AsyncDisposable {
   /**
    * Writes a trace for Perfetto (https://ui.perfetto.dev) of what happens from now on into a file, until the JIT is closed: a track
    * for the compiler, the host, each code generator and each thread of a runner, over which each callback is a flow.
-   * @throws the system's error when the file cannot be opened.
+   * @throws {EventFileError} when the file cannot be opened.
    */
   async trace(path: string, options: EventFileOptions = {}): Promise<void> {
     checkName(path);
@@ -453,6 +460,22 @@ export class JIT implements AsyncDisposable {
     const { onError = warnOfFile } = options;
     const { openTraceFile } = await import('../observe/trace/trace-file.js');
     this.#files.push(openTraceFile(path, this.session, onError));
+  }
+
+  /**
+   * Records what happens from now on into a file, until the JIT is closed: every event but frames, with what compilations had and
+   * made, to be read with `Recording` (docs/recording.md).
+   * @throws {ArgumentError} for options that are none.
+   * @throws {EventFileError} when the file cannot be opened.
+   */
+  async record(path: string, options: RecordOptions = {}): Promise<void> {
+    checkName(path);
+    checkRecordOptions(options);
+    const { sources = [], onError = warnOfFile } = options;
+    const { openRecordingFile } = await import('../observe/recording/recording-file.js');
+    const { optLevel } = this.#options;
+    const about = { version: CLIENT_NAME, target: this.target, ...(optLevel !== undefined && { optLevel }) };
+    this.#files.push(openRecordingFile(path, this.session, about, { sources, onError }));
   }
 
   /**

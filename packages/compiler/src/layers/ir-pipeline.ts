@@ -108,7 +108,7 @@ export class IRPipeline {
   }
 
   #noteCompiled(
-    { name, ir, optLevel }: CompileInput,
+    { name, ir, optLevel, programDefined = [], piece }: CompileInput,
     { object, llvmVersion, timings, by }: CompileOutput,
     { beganNs, irgenMs }: { readonly beganNs: number; readonly irgenMs: number },
   ): void {
@@ -133,7 +133,8 @@ export class IRPipeline {
         sentNs: Number(by.sentNs - originNs),
         answeredNs,
         timings: { irgenMs, ...timings },
-        ...(input !== undefined && { input }),
+        passes: by.passes,
+        ...(input !== undefined && { input, programDefined, ...(piece && { piece: { ...piece } }) }),
         ...(made !== undefined && { object: made }),
       };
     });

@@ -1,4 +1,6 @@
 import { closeSync, fchmodSync, fstatSync, openSync, writeSync } from 'node:fs';
+import { FarJITError } from '@farjit/protocol/errors';
+import { systemErrorWords } from '../files/system-error.js';
 import type { SubscribeOptions } from './event-stream.js';
 import type { SessionEvent, SessionListener } from './events.js';
 
@@ -16,10 +18,27 @@ export interface EventEncoder {
   end(): void;
 }
 
+/**
+ * A trace or a recording cannot be written, or not any more.
+ * @remarks Name a file that can be written, where there is room.
+ */
+export class EventFileError extends FarJITError {
+  constructor(path: string, how: 'at all' | 'any more', cause: unknown) {
+    const words = how === 'at all' ? `cannot write ${path}` : `${path} is not written any more`;
+    super('EVENT_FILE', `${words}: ${systemErrorWords(cause)}`, { cause });
+  }
+}
+
 /** Who is told of a file. */
 export interface EventFileOptions {
   /** Told when the file cannot be written any more; a warning of Node's unless given. */
   readonly onError?: ((error: Error) => void) | undefined;
+}
+
+/** How a session is recorded. */
+export interface RecordOptions extends EventFileOptions {
+  /** What is run, kept in the recording: nothing unless given. */
+  readonly sources?: readonly { readonly name: string; readonly content: Uint8Array }[] | undefined;
 }
 
 export function warnOfFile({ message }: Error): void {
@@ -46,7 +65,7 @@ export class EventFile {
 
   /**
    * Begins to write; what was in the file is gone.
-   * @throws the system's error when it cannot be opened.
+   * @throws {EventFileError} when it cannot be opened.
    */
   constructor(
     path: string,
@@ -102,8 +121,7 @@ export class EventFile {
 
   #giveUp(error: unknown): void {
     this.#close();
-    const words = error instanceof Error ? error.message : String(error);
-    this.#onError(new Error(`${this.#path} is not written any more: ${words}`, { cause: error }));
+    this.#onError(new EventFileError(this.#path, 'any more', error));
   }
 
   #close(): void {
@@ -116,8 +134,12 @@ export class EventFile {
 }
 
 function openPrivate(path: string): number {
-  const fd = openSync(path, 'w', 0o600);
-  // One that was there has the rights that it had.
-  if (fstatSync(fd).isFile()) fchmodSync(fd, 0o600);
-  return fd;
+  try {
+    const fd = openSync(path, 'w', 0o600);
+    // One that was there has the rights that it had.
+    if (fstatSync(fd).isFile()) fchmodSync(fd, 0o600);
+    return fd;
+  } catch (error) {
+    throw new EventFileError(path, 'at all', error);
+  }
 }

@@ -87,8 +87,18 @@ export type EventBody =
       readonly sentNs: number;
       readonly answeredNs: number;
       readonly timings: CompileTimings;
+      /** The pipeline, in the words of `opt -passes=`. */
+      readonly passes: string;
       /** SHA-256 of what went in and of what came out, where artefacts are kept: see `JIT.artefact`. */
       readonly input?: string;
+      /** With `input`: functions that were the program's own, whatever they are called, and what of the module was compiled. */
+      readonly programDefined?: readonly string[];
+      readonly piece?: {
+        readonly kind: string;
+        readonly asked: readonly string[];
+        readonly compiled: readonly string[];
+        readonly most: number;
+      };
       readonly object?: string;
     }
   | {

@@ -8,7 +8,7 @@ import { FARJIT, FARJIT_JS, type Finished, folderWith, start } from './run-farji
 const ANSWERED: readonly (readonly (readonly string[])[])[] = [
   [['--version'], ['-V']],
   [['--help'], ['-h'], ['help']],
-  ...['run', 'repl', 'map', 'cache', 'doctor', 'completion'].map((command) => [
+  ...['run', 'repl', 'map', 'cache', 'recording', 'doctor', 'completion'].map((command) => [
     [command, '--help'],
     [command, '-h'],
     ['help', command],

@@ -17,7 +17,7 @@ const PATH = [dirname(FARJIT), process.env.PATH].join(delimiter);
 
 /** What can follow the words; the last is to be completed. */
 const CASES: readonly (readonly [words: readonly string[], first: readonly string[], last: string])[] = [
-  [[''], ['run', 'repl', 'map', 'cache', 'doctor'], ':4'],
+  [[''], ['run', 'repl', 'map', 'cache', 'recording', 'doctor'], ':4'],
   [['re'], ['repl'], ':4'],
   [['cache', ''], ['info', 'clear'], ':4'],
   [['completion', ''], ['zsh', 'bash', 'fish'], ':4'],

@@ -22,6 +22,7 @@ const COMMANDS: readonly (readonly [command: string, groups: readonly string[]])
   ['repl', ['Compilation:', 'Cache:', 'Executors elsewhere:', 'Confinement:', 'Examples:']],
   ['map', ['Data:', 'Compilation:', 'C, C++ and objects:', 'Confinement:', 'Output:', 'Examples:']],
   ['cache', ['Commands:', 'Examples:']],
+  ['recording', ['Output:', 'Examples:']],
   ['doctor', ['Output:', 'Examples:']],
   ['completion', ['Examples:']],
 ];

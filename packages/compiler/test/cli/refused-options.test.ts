@@ -114,6 +114,7 @@ const OPTIONS: Readonly<Record<string, Readonly<Record<string, Entry>>>> = {
     '--eager': [['run - --eager', FOR_MAIN]],
     '--report': [['run - --report=json', FOR_MAIN]],
     '--trace': 'always of use',
+    '--record': 'always of use',
     ...compilation('run a.ks', true),
     '--speculate': [
       ['run a.c --eager --speculate=auto', /has nothing to guess: with --eager all is compiled/],
@@ -158,6 +159,7 @@ const OPTIONS: Readonly<Record<string, Readonly<Record<string, Entry>>>> = {
     '--json': 'always of use',
   },
   cache: {},
+  recording: { '--json': 'always of use', '--csv': 'always of use', '--artefact': 'always of use' },
   doctor: { '--json': 'always of use' },
 };
 

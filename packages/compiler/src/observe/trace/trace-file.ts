@@ -2,7 +2,7 @@ import { EventFile, type EventSource } from '../event-file.js';
 import type { EventStream } from '../event-stream.js';
 import { TRACED_EVENTS, TraceWriter } from './trace-writer.js';
 
-/** Begins to write a session's trace. @throws the system's error when the file cannot be opened. */
+/** Begins to write a session's trace. @throws {EventFileError} when the file cannot be opened. */
 export function openTraceFile(
   path: string,
   session: EventSource & { readonly events: Pick<EventStream, 'originNs'> },
