@@ -187,6 +187,41 @@ test('farjit run --record keeps the source, and farjit recording writes JSON, CS
   t.regex(none.stderr, /there is no artefact 00 in this recording/);
 });
 
+test('IR by pass is made again when it is asked for, or kept', async (t) => {
+  const [source, path] = [join(directory, 'passes.ks'), join(directory, 'passes.fjrec')];
+  writeFileSync(source, 'def f(x) (x + 1) * (x + 1) + x * 0;\ndef g(x) f(x) + 1;\ng(2);');
+  const ran = await farjit(t, ['run', '-O2', '--no-cache', '--record', path, '--record-passes', 'g', source]);
+  t.is(ran.end, 0, ran.stderr);
+  t.is(ran.stderr, '');
+  for (const name of ['f', 'g']) {
+    const { end, stdout, stderr } = await farjit(t, ['recording', path, '--passes', name, '--json']);
+    t.is(end, 0, stderr);
+    const dumps = stdout
+      .trimEnd()
+      .split('\n')
+      .map((line) => JSON.parse(line));
+    t.true(dumps.length > 10, `${dumps.length} of ${name}`);
+    t.true(dumps.some(({ pass }) => /InstCombine/.test(pass)));
+    t.true(dumps.filter(({ changed }) => changed).length < dumps.length);
+    t.true(dumps.every(({ on, ir }) => on !== name || ir.includes('define')));
+    t.true(
+      dumps.some(({ ir }) => ir.includes(`@"${name}$impl"`) || ir.includes(`@${name}$impl`)),
+      dumps[0].ir,
+    );
+  }
+  await using recording = await Recording.open(path);
+  t.deepEqual(
+    recording.events.flatMap(({ type, symbol }) => (type === 'passes-recorded' ? [symbol] : [])),
+    ['g'],
+  );
+  const text = await farjit(t, ['recording', path, '--passes', 'f']);
+  t.regex(text.stdout, /^; after \S+ on /m);
+  t.regex(text.stdout, /changed nothing$/m);
+  const none = await farjit(t, ['recording', path, '--passes', 'nobody']);
+  t.is(none.end, 1);
+  t.regex(none.stderr, /LLVM has not compiled nobody in the run that was recorded/);
+});
+
 test('what cannot be read or written says so', async (t) => {
   const nowhere = join(directory, 'no', 'such');
   const written = await farjit(t, ['run', '-e', '1', '--record', nowhere]);

@@ -1,7 +1,7 @@
 /*
  * LLVM's C API as far as the code generator uses it, bound at run time: one program works with libLLVM 14 to 22.
  * Types and prototypes are those of llvm-c/{Core,Analysis,BitReader,BitWriter,IRReader,Target,TargetMachine,
- * ErrorHandling,Error}.h and llvm-c/Transforms/PassBuilder.h.
+ * ErrorHandling,Error,Support}.h and llvm-c/Transforms/PassBuilder.h.
  */
 #ifndef FARJIT_CODEGEN_LLVM_H
 #define FARJIT_CODEGEN_LLVM_H
@@ -231,6 +231,7 @@ enum {
 	X(LLVMPassBuilderOptionsRef, LLVMCreatePassBuilderOptions, (void))                                             \
 	X(void, LLVMDisposePassBuilderOptions, (LLVMPassBuilderOptionsRef))                                            \
 	X(LLVMErrorRef, LLVMRunPasses, (LLVMModuleRef, const char *, LLVMTargetMachineRef, LLVMPassBuilderOptionsRef)) \
+	X(void, LLVMParseCommandLineOptions, (int, const char *const *, const char *))                                 \
 	X(char *, LLVMGetErrorMessage, (LLVMErrorRef))                                                                 \
 	X(void, LLVMDisposeErrorMessage, (char *))                                                                     \
 	X(LLVMBool, LLVMTargetMachineEmitToMemoryBuffer,                                                               \

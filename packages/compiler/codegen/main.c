@@ -1,4 +1,7 @@
-/* farjit-codegen LIBLLVM: compiles what its parent sends until the parent closes the pipe. */
+/*
+ * farjit-codegen LIBLLVM [FUNCTIONS]: compiles what its parent sends until the parent closes the pipe. Of functions that are
+ * named, divided by commas, LLVM prints the IR after each pass to standard error.
+ */
 #include "codegen.h"
 
 #include "../confine/confine.h"
@@ -45,6 +48,15 @@ static int report_confinement(void)
 	return 0;
 }
 
+/* Options of LLVM's are the process's: nothing else is to be compiled in it. */
+static void print_passes(const char *functions)
+{
+	static char filter[FARJIT_MAX_MESSAGE_BYTES];
+	snprintf(filter, sizeof filter, "-filter-print-funcs=%s", functions);
+	const char *const options[] = {"farjit-codegen", "-print-after-all", filter};
+	llvm.LLVMParseCommandLineOptions(sizeof options / sizeof options[0], options, NULL);
+}
+
 int main(int count, char **arguments)
 {
 	if (count == 2 && strcmp(arguments[1], "--version") == 0) {
@@ -57,8 +69,8 @@ int main(int count, char **arguments)
 		farjit_print_system_calls(confinement.activity);
 		return 0;
 	}
-	if (count != 2 || arguments[1][0] == '-') {
-		fprintf(stderr, "usage: farjit-codegen LIBLLVM | --version | --confinement | --system-calls\n"
+	if (count < 2 || count > 3 || arguments[1][0] == '-') {
+		fprintf(stderr, "usage: farjit-codegen LIBLLVM [FUNCTIONS] | --version | --confinement | --system-calls\n"
 				"It is started by the FarJIT compiler.\n");
 		return FARJIT_EXIT_USAGE;
 	}
@@ -74,6 +86,8 @@ int main(int count, char **arguments)
 		return 1;
 	}
 	farjit_install_fatal_error_handler();
+	if (count == 3)
+		print_passes(arguments[2]);
 	/* Most executors are on a machine like this one, and there is time for it while the parent starts. */
 	farjit_initialize_back_end(FARJIT_ARCHITECTURE);
 	/* libLLVM is the last file it needs. */

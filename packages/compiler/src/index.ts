@@ -50,6 +50,7 @@ export type {
   CompileTimings as ModuleTimings,
   ModulePiece,
 } from './codegen/compile-input.js';
+export type { PassDump } from './codegen/pass-dumps.js';
 export { ArgumentError } from './core/argument-error.js';
 export type { Call } from './core/call-edges.js';
 export type { SymbolizedFrame } from './core/errors.js';

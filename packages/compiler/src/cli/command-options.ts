@@ -262,6 +262,10 @@ export function eventFileOptions(): Option[] {
     'output',
     new Option('--trace <file>', 'write a trace of compiler, executor and threads, for ui.perfetto.dev'),
     new Option('--record <file>', 'record what happens, and what is compiled, for farjit recording'),
+    new Option(
+      '--record-passes <function>',
+      'keep its IR after each pass in the recording; repeatable',
+    ).argParser(collect),
   );
 }
 
@@ -269,7 +273,11 @@ export function eventFileOptions(): Option[] {
 export function recordingOptions(): Option[] {
   return inGroup(
     'output',
-    new Option('--csv', 'write the events as CSV').conflicts(['json', 'artefact']),
+    new Option('--csv', 'write the events as CSV').conflicts(['json', 'artefact', 'passes']),
+    new Option(
+      '--passes <function>',
+      'write its IR after each pass: as it is recorded, or compiled once more',
+    ).conflicts('artefact'),
     new Option('--artefact <digest>', 'write what an event names by its SHA-256').conflicts('json'),
   );
 }

@@ -9,11 +9,11 @@ import type { RunOptions } from './run-options.js';
  */
 export async function writeEvents(
   jit: JIT,
-  { trace, record }: Pick<RunOptions, 'trace' | 'record'>,
+  { trace, record, recordPasses }: Pick<RunOptions, 'trace' | 'record' | 'recordPasses'>,
   sources: () => readonly { readonly name: string; readonly content: Uint8Array }[],
   streams: CommandStreams,
 ): Promise<void> {
   const onError = ({ message }: Error) => void streams.remark('warning', message);
   if (trace !== undefined) await jit.trace(trace, { onError });
-  if (record !== undefined) await jit.record(record, { sources: sources(), onError });
+  if (record !== undefined) await jit.record(record, { sources: sources(), passes: recordPasses, onError });
 }

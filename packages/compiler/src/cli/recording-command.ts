@@ -6,6 +6,7 @@ import type { RecordingReader } from '../observe/recording/recording-reader.js';
 import { CommandStreams } from './command-streams.js';
 import { errorReport } from './describe-error.js';
 import { SourceFileError } from './read-source.js';
+import { passesIn } from './recorded-passes.js';
 import { inBytes } from './stats-summary.js';
 
 /** `farjit recording`'s options. */
@@ -13,6 +14,7 @@ export interface RecordingOptions {
   readonly json?: boolean;
   readonly csv?: boolean;
   readonly artefact?: string;
+  readonly passes?: string;
 }
 
 /** Columns of CSV; behind them is what only events of some types say, as JSON. */
@@ -26,11 +28,12 @@ const COLUMNS = [
  * @returns the exit code: 1 for what is no recording, is damaged, or lacks the artefact.
  */
 export async function recordingCommand(path: string, options: RecordingOptions): Promise<number> {
-  const { json, csv, artefact } = options;
+  const { json, csv, artefact, passes } = options;
   const streams = new CommandStreams(() => {}, { json });
   try {
     await using recording = await openRecording(path);
     if (artefact !== undefined) await streams.out.write(artefactOf(recording, artefact));
+    else if (passes !== undefined) await printPasses(recording, passes, json, streams);
     else if (json) await streams.out.write(jsonOf(recording));
     else if (csv) await streams.out.write(csvOf(recording.events));
     else await streams.out.write(summaryOf(recording));
@@ -56,6 +59,25 @@ function artefactOf(recording: RecordingReader, digest: string): Uint8Array {
   const content = recording.artefact(digest.toLowerCase());
   if (content) return content;
   throw new FarJITError('NO_ARTEFACT', `there is no artefact ${digest} in this recording`);
+}
+
+/** What each pass has made of a function. @throws {FarJITError} as `passesIn`. */
+async function printPasses(
+  recording: RecordingReader,
+  name: string,
+  json: boolean | undefined,
+  streams: CommandStreams,
+): Promise<void> {
+  const { passes, remark } = await passesIn(recording, name);
+  if (remark !== undefined) await streams.remark('note', remark);
+  for (const dump of passes) {
+    const { pass, on, changed, ir } = dump;
+    if (json) await streams.out.write(`${JSON.stringify(dump)}\n`);
+    else
+      await streams.out.write(
+        changed ? `; after ${pass} on ${on}\n${ir}\n\n` : `; ${pass} on ${on} changed nothing\n\n`,
+      );
+  }
 }
 
 /** A line for its start, for each event, and for its end. */

@@ -20,11 +20,22 @@ export function refusalOf(command: Command): RefuseOption {
 /** Refuses what other options make useless, whatever the files are. */
 export function refuseUnusedOptions(command: Command): void {
   const refuse = refusalOf(command);
-  const { executor, tlsCert, tlsKey, library, speculate, eager, optLevel, objectStore, objectStoreKey } =
-    command.opts<Record<string, unknown>>();
+  const {
+    executor,
+    tlsCert,
+    tlsKey,
+    library,
+    speculate,
+    eager,
+    optLevel,
+    record,
+    objectStore,
+    objectStoreKey,
+  } = command.opts<Record<string, unknown>>();
   refuseUnusedAccess(executor, refuse);
   if (tlsKey === undefined) refuse('tlsCert', 'goes with --tls-key');
   if (tlsCert === undefined) refuse('tlsKey', 'goes with --tls-cert');
+  if (record === undefined) refuse('recordPasses', 'goes with --record');
   if (library === undefined) refuse('libraryPath', 'says where --library is: give that');
   if (objectStoreKey === undefined)
     refuse('objectStore', 'needs --object-store-key: a file of 32 characters or more (openssl rand -hex 32)');

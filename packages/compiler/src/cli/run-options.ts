@@ -19,6 +19,8 @@ export interface RunOptions extends Omit<JITOptions, 'executor'> {
   readonly trace?: string;
   /** File to record the run to. */
   readonly record?: string;
+  /** Functions whose IR after each pass is recorded. */
+  readonly recordPasses?: readonly string[];
   /** Milliseconds that each expression may run. */
   readonly deadline?: number;
 }

@@ -15,8 +15,9 @@ import { damagedBitcode, unreadableIR } from '../llvm/unreadable-ir.js';
 import { CodegenLostError } from './codegen-lost-error.js';
 import { type CodegenPoolOptions, checkCodegenPoolOptions } from './codegen-options.js';
 import { CodegenProcess } from './codegen-process.js';
-import { type CodegenAnswer, type Product, Status } from './codegen-wire.js';
+import { type CodegenAnswer, type CodegenRequest, type Product, Status } from './codegen-wire.js';
 import type { CompileInput, CompileOutput, ModulePiece } from './compile-input.js';
+import { type PassDump, readPassDumps } from './pass-dumps.js';
 
 /** The one that is used unless another is named. */
 export const DEFAULT_CODEGEN_PROGRAM = nativeProgram(
@@ -34,6 +35,9 @@ const LIMIT_MS = 120_000;
  * 20 ms, and whoever is blocked for one of the functions waits for all.
  */
 const GUESS_SHARE = 40;
+
+/** Characters of IR after passes that are kept: of a function of the largest size, after all passes. */
+const MAX_PRINTED = 64 * 1024 * 1024;
 
 /** Of what is only read. */
 const NO_FUNCTIONS: ModulePiece = { kind: 'functions', asked: [], compiled: [], most: 0 };
@@ -126,6 +130,34 @@ export class CodegenPool implements AsyncDisposable {
   async print(input: CompileInput, what: 'ir' | 'asm'): Promise<string> {
     const { content } = await this.#run(input, what);
     return content.toString('utf8');
+  }
+
+  /**
+   * Compiles a module once more, in a process of its own, and answers the IR of functions after each pass that LLVM ran on them.
+   * @throws {CompileError | CodegenLostError | LibLLVMError} as `compile` does.
+   */
+  async printPasses(
+    input: CompileInput,
+    functions: readonly string[],
+  ): Promise<{ readonly llvmVersion: string; readonly passes: PassDump[] }> {
+    const pieces: string[] = [];
+    let printed = 0;
+    const onPrinted = (text: string) => {
+      printed += text.length;
+      if (printed <= MAX_PRINTED) pieces.push(text);
+    };
+    const process = new CodegenProcess(this.#program, this.libLLVM(), { functions, onPrinted });
+    try {
+      await process.ready;
+      const { llvmVersion } = process;
+      const answer = await process.request(requestFor(input, 'object', llvmVersion), this.#limitMs);
+      if (answer.status !== Status.Done) throw new CompileError(input.name, answer.content.toString());
+      // What it has printed may be behind its answer.
+      await process.stop();
+      return { llvmVersion, passes: readPassDumps(pieces.join('')) };
+    } finally {
+      await process.stop();
+    }
   }
 
   /**
@@ -260,13 +292,7 @@ export class CodegenPool implements AsyncDisposable {
   async #give(process: CodegenProcess, { input, product, resolve, reject }: Job): Promise<void> {
     try {
       const { llvmVersion } = process;
-      const { optLevel } = input;
-      const request = {
-        product,
-        codeGenOptLevel: CODE_GEN_OPT_LEVEL[optLevel],
-        passes: input.passes ?? pipelineFor(input, { majorVersion: Number.parseInt(llvmVersion, 10) }),
-        input,
-      };
+      const request = requestFor(input, product, llvmVersion);
       const limitMs = input.holdsGuesses ? this.#limitMs / GUESS_SHARE : this.#limitMs;
       const sentNs = nowNs();
       const answer = await process.request(request, limitMs);
@@ -315,6 +341,15 @@ export class CodegenPool implements AsyncDisposable {
     const reason = error instanceof Error ? error : new Error(String(error));
     for (const { reject } of [...this.#urgent.splice(0), ...this.#background.splice(0)]) reject(reason);
   }
+}
+
+function requestFor(input: CompileInput, product: Product, llvmVersion: string): CodegenRequest {
+  return {
+    product,
+    codeGenOptLevel: CODE_GEN_OPT_LEVEL[input.optLevel],
+    passes: input.passes ?? pipelineFor(input, { majorVersion: Number.parseInt(llvmVersion, 10) }),
+    input,
+  };
 }
 
 /** As `CompileOutput.by` says it. */

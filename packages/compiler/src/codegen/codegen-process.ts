@@ -28,6 +28,12 @@ interface Pending {
   reject(error: Error): void;
 }
 
+/** Of what the IR is printed after each pass. */
+export interface PassPrinting {
+  readonly functions: readonly string[];
+  onPrinted(text: string): void;
+}
+
 /** One `farjit-codegen`: a child process that compiles one module at a time on a libLLVM of its own. */
 export class CodegenProcess {
   /** Resolves once it can compile. */
@@ -50,8 +56,11 @@ export class CodegenProcess {
   #llvmVersion = '';
   #settleReady!: { resolve: () => void; reject: (error: Error) => void };
 
-  /** Starts the program; `ready` says when it can be used, and rejects with `LibLLVMError` when it cannot. */
-  constructor(program: string, libLLVMPath: string) {
+  /**
+   * Starts the program; `ready` says when it can be used, and rejects with `LibLLVMError` when it cannot.
+   * @param printing functions whose IR is printed after each pass, and who is given what is printed.
+   */
+  constructor(program: string, libLLVMPath: string, printing?: PassPrinting) {
     this.ready = new Promise((resolve, reject) => {
       this.#settleReady = { resolve, reject };
     });
@@ -59,18 +68,23 @@ export class CodegenProcess {
     if (!existsSync(program))
       throw new LibLLVMError(`There is no code generator at ${program}: ${howToGetPrograms()}.`);
     // Detached: Ctrl-C in a terminal is for the compiler to handle. No environment: nothing in it is for LLVM.
-    const { child, pipe } = spawnChild(program, [libLLVMPath], {
-      stdio: ['pipe', 'pipe', 'pipe'],
-      detached: true,
-      env: {},
-      cwd: '/',
-    });
+    const { child, pipe } = spawnChild(
+      program,
+      [libLLVMPath, ...(printing ? [printing.functions.join(',')] : [])],
+      {
+        stdio: ['pipe', 'pipe', 'pipe'],
+        detached: true,
+        env: {},
+        cwd: '/',
+      },
+    );
     this.#child = child;
     this.#requests = pipe(0);
     this.#answers = pipe(1);
     this.#wordsPipe = pipe(2);
     this.#wordsPipe.setEncoding('utf8').on('data', (text: string) => {
       this.#words = (this.#words + text).slice(-KEPT_WORDS_BYTES);
+      printing?.onPrinted(text);
     });
     this.#answers.on('data', (piece: Buffer) => this.#read(piece));
     // A write to a process that is gone; its end says more.

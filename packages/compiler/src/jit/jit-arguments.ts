@@ -63,6 +63,7 @@ const POOL_EVENT_OPTIONS = optionsOf<EventIterationOptions>({ buffer: wholeNumbe
 const EVENT_FILE_OPTIONS = optionsOf<EventFileOptions>({ onError: anyFunction });
 
 const RECORD_OPTIONS = optionsOf<RecordOptions>({
+  passes: listOf(nameText, 'an array of names of functions'),
   onError: anyFunction,
   sources: is(isListOfSources, 'an array of sources, each with a name and bytes for content'),
 });

@@ -100,6 +100,8 @@ export class JIT implements AsyncDisposable {
   readonly #codegen: CodegenPool;
   readonly #llvm: LocalLLVM;
   readonly #output: OutputDelivery;
+  /** What is to be done before the session ends. */
+  readonly #atClose: (() => Promise<void>)[] = [];
   /** Files that events are written to. */
   readonly #files: EventFile[] = [];
 
@@ -471,11 +473,15 @@ export class JIT implements AsyncDisposable {
   async record(path: string, options: RecordOptions = {}): Promise<void> {
     checkName(path);
     checkRecordOptions(options);
-    const { sources = [], onError = warnOfFile } = options;
+    const { sources = [], passes = [], onError = warnOfFile } = options;
     const { openRecordingFile } = await import('../observe/recording/recording-file.js');
     const { optLevel } = this.#options;
     const about = { version: CLIENT_NAME, target: this.target, ...(optLevel !== undefined && { optLevel }) };
     this.#files.push(openRecordingFile(path, this.session, about, { sources, onError }));
+    if (passes.length === 0) return;
+    const { PassRecording } = await import('./pass-recording.js');
+    const recording = new PassRecording(passes, this.session, this.#codegen, this.target);
+    this.#atClose.push(() => recording.finish(onError));
   }
 
   /**
@@ -490,6 +496,7 @@ export class JIT implements AsyncDisposable {
   async close(options: CloseOptions = {}): Promise<void> {
     checkCloseOptions(options);
     const { atOnce = false } = options;
+    for (const work of this.#atClose.splice(0)) if (!atOnce) await work();
     if (atOnce) this.session.disconnect();
     const terminated = this.session.close();
     // While the runner ends.

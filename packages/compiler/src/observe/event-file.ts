@@ -37,6 +37,8 @@ export interface EventFileOptions {
 
 /** How a session is recorded. */
 export interface RecordOptions extends EventFileOptions {
+  /** Functions whose IR after each pass is kept, too: they are compiled once more when the JIT is closed. */
+  readonly passes?: readonly string[] | undefined;
   /** What is run, kept in the recording: nothing unless given. */
   readonly sources?: readonly { readonly name: string; readonly content: Uint8Array }[] | undefined;
 }

@@ -174,6 +174,14 @@ export type EventBody =
   /** The program was refused memory or a thread, and goes on. */
   | { readonly type: 'limit-reached'; readonly generation: number; readonly limit: Limit }
   | { readonly type: 'output'; readonly stream: 'stdout' | 'stderr'; readonly content: Uint8Array }
+  | {
+      /** A recording keeps a function's IR after each pass: `passes` is the SHA-256 of JSON, a list of `pass`, `on`, `changed` and `ir`. */
+      readonly type: 'passes-recorded';
+      readonly name: string;
+      readonly unit: string;
+      readonly llvmVersion: string;
+      readonly passes: string;
+    }
   | ({ readonly type: 'frame' } & FrameEvent)
   | HostSideEvent
   /** Events that the host, or who reads events, could not keep. */

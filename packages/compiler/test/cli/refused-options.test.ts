@@ -115,6 +115,7 @@ const OPTIONS: Readonly<Record<string, Readonly<Record<string, Entry>>>> = {
     '--report': [['run - --report=json', FOR_MAIN]],
     '--trace': 'always of use',
     '--record': 'always of use',
+    '--record-passes': [['run - --record-passes=f', /goes with --record$/]],
     ...compilation('run a.ks', true),
     '--speculate': [
       ['run a.c --eager --speculate=auto', /has nothing to guess: with --eager all is compiled/],
@@ -159,7 +160,12 @@ const OPTIONS: Readonly<Record<string, Readonly<Record<string, Entry>>>> = {
     '--json': 'always of use',
   },
   cache: {},
-  recording: { '--json': 'always of use', '--csv': 'always of use', '--artefact': 'always of use' },
+  recording: {
+    '--json': 'always of use',
+    '--csv': 'always of use',
+    '--artefact': 'always of use',
+    '--passes': 'always of use',
+  },
   doctor: { '--json': 'always of use' },
 };
 

@@ -41,6 +41,7 @@ const RECORDED_EVENTS = [
   'host-runner-started',
   'host-runner-ended',
   'events-missed',
+  'passes-recorded',
 ] as const satisfies readonly SessionEvent['type'][];
 
 /** Fails to compile when an event is added that is neither recorded nor left out on purpose. */

@@ -1,3 +1,4 @@
+import zlib from 'node:zlib';
 import type { SessionEvent } from '../events.js';
 
 /**
@@ -86,15 +87,31 @@ export interface RecordingEnd {
   readonly eventCount: number;
 }
 
+/** Events with addresses inside of other values, or errors. */
+const NESTED: ReadonlySet<SessionEvent['type']> = new Set([
+  'runner-started',
+  'runner-lost',
+  'guess-failed',
+  'tier-up-failed',
+  'resume-failed',
+]);
+
 /** An event as JSON. */
 export function eventJSON(event: SessionEvent): string {
-  return JSON.stringify(event, (_key, value: unknown) => {
-    if (typeof value === 'bigint') return `0x${value.toString(16)}`;
-    if (value instanceof Uint8Array) return { base64: Buffer.from(value).toString('base64') };
-    if (value instanceof Error)
-      return { code: 'code' in value ? String(value.code) : value.name, message: value.message };
-    return value;
-  });
+  // Buffers make JSON of themselves before they can be replaced.
+  if (event.type === 'output') return JSON.stringify({ ...event, content: asJSON('', event.content) });
+  if (NESTED.has(event.type)) return JSON.stringify(event, asJSON);
+  // A function to replace values costs ten times the rest, and most events have one address at most.
+  const { address } = event;
+  return JSON.stringify(address === undefined ? event : { ...event, address: asJSON('', address) });
+}
+
+function asJSON(_key: string, value: unknown): unknown {
+  if (typeof value === 'bigint') return `0x${value.toString(16)}`;
+  if (value instanceof Uint8Array) return { base64: Buffer.from(value).toString('base64') };
+  if (value instanceof Error)
+    return { code: 'code' in value ? String(value.code) : value.name, message: value.message };
+  return value;
 }
 
 const CRC_TABLE = Uint32Array.from({ length: 256 }, (_, index) => {
@@ -103,8 +120,13 @@ const CRC_TABLE = Uint32Array.from({ length: 256 }, (_, index) => {
   return value;
 });
 
-/** CRC-32 of ISO-HDLC, as zip and PNG have it. */
+/** CRC-32 of ISO-HDLC, as zip and PNG have it: Node's own where it has one, from 20.15 on. */
 export function crc32(bytes: Uint8Array): number {
+  const ofNode: typeof zlib.crc32 | undefined = zlib.crc32;
+  return ofNode ? ofNode(bytes) : ownCRC32(bytes);
+}
+
+export function ownCRC32(bytes: Uint8Array): number {
   let crc = 0xffff_ffff;
   for (const byte of bytes) crc = (CRC_TABLE[(crc ^ byte) & 0xff] ?? 0) ^ (crc >>> 8);
   return ~crc >>> 0;

@@ -14,7 +14,7 @@ import {
 } from './recording-format.js';
 
 /** Fields of events that name artefacts. */
-const DIGEST_FIELDS = ['input', 'object', 'graph', 'bytes'] as const;
+const DIGEST_FIELDS = ['input', 'object', 'graph', 'bytes', 'passes'] as const;
 
 /** A source to keep in a recording. */
 export interface RecordedSource {
@@ -60,6 +60,7 @@ export class RecordingWriter implements EventEncoder {
     const named = event as Readonly<Partial<Record<(typeof DIGEST_FIELDS)[number], unknown>>>;
     for (const field of DIGEST_FIELDS) {
       const digest = named[field];
+      // A pipeline of passes is no digest.
       const content = typeof digest === 'string' ? this.#content.artefact(digest) : undefined;
       if (typeof digest === 'string' && content) this.#artefact(digest, content);
     }
