@@ -1,18 +1,21 @@
-// What ORC's lazy compilation costs, measured with LLVM's own lli: modules of more and more functions, of which a chain is called.
+// What one more lazy function of a module costs, with LLVM's own lli and with FarJIT.
+import { execFile } from 'node:child_process';
 import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { ROOT } from '../paths.mjs';
 import { ask, onPath, run } from '../processes.mjs';
 import { ScriptError } from '../report.mjs';
+import { moduleOf } from './module-of.mjs';
 import { medians, repeat } from './samples.mjs';
 
 const LLI = ['lli-22', '/usr/lib/llvm-22/bin/lli'];
 const FUNCTION_COUNTS = [200, 1000, 4000];
 const CALLED_COUNTS = { few: 20, more: 120 };
-const KINDS = { eager: ['-jit-kind=orc'], lazy: ['-jit-kind=orc-lazy'] };
 
 /**
- * Milliseconds of whole processes, by the number of functions in the module.
+ * Milliseconds, by the number of functions in the module.
  * @param {number} sampleCount
  * @param {(words: string) => void} progress
  * @throws {ScriptError} where there is no lli 22.
@@ -27,37 +30,43 @@ export async function measureOrc(sampleCount, progress) {
   const measured = {};
   try {
     for (const functionCount of FUNCTION_COUNTS) {
-      progress(`lli: ${functionCount} functions`);
-      const path = (name) => join(folder, `${functionCount}-${name}.ll`);
-      for (const [name, calledCount] of Object.entries(CALLED_COUNTS))
-        writeFileSync(path(name), moduleOf(functionCount, calledCount));
-      const sample = async () => {
-        const eagerMs = await timeOf(lli, [...KINDS.eager, path('few')]);
-        const lazyMs = await timeOf(lli, [...KINDS.lazy, path('few')]);
-        const moreMs = await timeOf(lli, [...KINDS.lazy, path('more')]);
-        return { eagerMs, lazyMs, oneMoreMs: (moreMs - lazyMs) / (CALLED_COUNTS.more - CALLED_COUNTS.few) };
-      };
-      measured[functionCount] = medians(await repeat(sampleCount, sample));
+      progress(`lli and FarJIT: ${functionCount} functions`);
+      const paths = {};
+      for (const [name, calledCount] of Object.entries(CALLED_COUNTS)) {
+        paths[name] = join(folder, `${functionCount}-${name}.ll`);
+        writeFileSync(paths[name], moduleOf(functionCount, calledCount));
+      }
+      measured[functionCount] = medians(await repeat(sampleCount, () => sampleOf(lli, paths)));
     }
   } finally {
     rmSync(folder, { recursive: true });
   }
-  return { lli: /LLVM version ([\d.]+)/.exec(ask(lli, ['--version']) ?? '')?.[1], functions: measured };
+  return {
+    lli: /LLVM version ([\d.]+)/.exec(ask(lli, ['--version']) ?? '')?.[1],
+    functions: measured,
+  };
 }
 
-async function timeOf(lli, args) {
+async function sampleOf(lli, { few, more }) {
+  const eagerMs = await wallMs(lli, ['-O0', '-jit-kind=orc', few]);
+  const lazyMs = await wallMs(lli, ['-O0', '-jit-kind=orc-lazy', few]);
+  const lazyMoreMs = await wallMs(lli, ['-O0', '-jit-kind=orc-lazy', more]);
+  const pieceMs = (await callMs(more, 'off')) - (await callMs(few, 'off'));
+  const guessedMs = (await callMs(more, 'auto')) - (await callMs(few, 'auto'));
+  const each = { oneMoreMs: lazyMoreMs - lazyMs, pieceMs, guessedMs };
+  const added = CALLED_COUNTS.more - CALLED_COUNTS.few;
+  const perFunction = Object.entries(each).map(([name, ms]) => [name, ms / added]);
+  return { eagerMs, lazyMs, ...Object.fromEntries(perFunction) };
+}
+
+async function wallMs(command, args) {
   const started = performance.now();
-  await run(lli, ['-O0', ...args]);
+  await run(command, args);
   return performance.now() - started;
 }
 
-/** LLVM assembly: functions of which the first ones call each the next. */
-function moduleOf(functionCount, calledCount) {
-  const define = (_, i) => {
-    const isLast = i === calledCount - 1 || i === functionCount - 1;
-    const call = isLast ? '' : `  %y = call double @f${i + 1}(double %x)\n`;
-    return `define double @f${i}(double %x) {\n${call}  %z = fadd double ${isLast ? '%x' : '%y'}, 1.0\n  ret double %z\n}\n`;
-  };
-  const main = 'define i32 @main() {\n  %x = call double @f0(double 0.0)\n  ret i32 0\n}\n';
-  return `${Array.from({ length: functionCount }, define).join('')}${main}`;
+async function callMs(path, speculate) {
+  const args = ['scripts/lib/laziness/call.mjs', path, speculate];
+  const { stdout } = await promisify(execFile)(process.execPath, args, { cwd: ROOT });
+  return Number(stdout);
 }

@@ -72,10 +72,12 @@ function orcOf({ orc }) {
   const row = (title, of) => [title, ...counts.map((count) => of(orc.functions[count]))];
   return table([
     ['functions in the module', ...counts.map((count) => inWords(Number(count)))],
-    row('eager', ({ eagerMs }) => inMs(eagerMs)),
-    row(`lazy, ${FEW} called`, ({ lazyMs }) => inMs(lazyMs)),
-    row('lazy, one more function called', ({ oneMoreMs }) => inMs(oneMoreMs)),
+    row('`lli`, eager', ({ eagerMs }) => inMs(eagerMs)),
+    row(`\`lli\`, lazy, ${FEW} called`, ({ lazyMs }) => inMs(lazyMs)),
+    row('`lli`, lazy, one more function called', ({ oneMoreMs }) => inMs(oneMoreMs)),
     row('lazy is slower than eager as soon as', (each) => `${inWords(sameAt(each))} are called`),
+    row('FarJIT, in pieces of one, one more function called', ({ pieceMs }) => inMs(pieceMs)),
+    row('FarJIT, in pieces as it makes them, one more function called', ({ guessedMs }) => inMs(guessedMs)),
   ]);
 }
 
