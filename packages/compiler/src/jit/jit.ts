@@ -500,6 +500,7 @@ export class JIT implements AsyncDisposable {
     if (atOnce) this.session.disconnect();
     const terminated = this.session.close();
     // While the runner ends.
+    for (const file of this.#files) file.flush();
     const codegenStopped = this.#options.codegen ? undefined : this.#codegen.stop();
     this.#cache?.close();
     // One that is traced has exporters that want the rest.

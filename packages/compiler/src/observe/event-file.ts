@@ -82,6 +82,11 @@ export class EventFile {
     this.#unsubscribe = source.subscribe((event) => this.#note(event), options);
   }
 
+  /** Writes what waits, at a moment in which there is something to wait for. */
+  flush(): void {
+    if (this.#fd !== undefined) this.#drain();
+  }
+
   /** Writes what is left. Nothing is written after that. */
   end(): void {
     if (this.#fd === undefined) return;

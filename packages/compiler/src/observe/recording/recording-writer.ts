@@ -3,6 +3,7 @@ import type { EventEncoder } from '../event-file.js';
 import type { SessionEvent } from '../events.js';
 import {
   crc32,
+  DIGEST_BYTES,
   eventJSON,
   HEADER_BYTES,
   MAGIC,
@@ -12,6 +13,10 @@ import {
   type RecordingStart,
   RecordKind,
 } from './recording-format.js';
+
+const START_BYTES = 256 * 1024;
+/** Of one UTF-16 unit. */
+const MAX_UTF8_BYTES = 3;
 
 /** Fields of events that name artefacts. */
 const DIGEST_FIELDS = ['input', 'object', 'graph', 'bytes', 'passes'] as const;
@@ -34,15 +39,17 @@ export interface RecordingContent {
 export class RecordingWriter implements EventEncoder {
   readonly #content: RecordingContent;
   readonly #written = new Set<string>();
-  #ready: Buffer[] = [];
+  #bytes = Buffer.allocUnsafe(START_BYTES);
+  /** Where what waits to be taken ends. */
+  #at = 0;
   #eventCount = 0;
 
   constructor(content: RecordingContent) {
     this.#content = content;
-    const header = Buffer.alloc(HEADER_BYTES);
-    MAGIC.copy(header);
-    header.writeUInt32LE(RECORDING_VERSION, MAGIC.byteLength);
-    this.#ready.push(header);
+    MAGIC.copy(this.#bytes);
+    this.#bytes.writeUInt32LE(RECORDING_VERSION, MAGIC.byteLength);
+    this.#bytes.writeUInt32LE(0, MAGIC.byteLength + 4);
+    this.#at = HEADER_BYTES;
     const sources = content.sources.map(({ name, content: source }) => ({
       name,
       content: source,
@@ -69,8 +76,8 @@ export class RecordingWriter implements EventEncoder {
   }
 
   take(): Buffer {
-    const taken = Buffer.concat(this.#ready);
-    this.#ready = [];
+    const taken = Buffer.from(this.#bytes.subarray(0, this.#at));
+    this.#at = 0;
     return taken;
   }
 
@@ -82,24 +89,33 @@ export class RecordingWriter implements EventEncoder {
   #artefact(digest: string, content: Uint8Array): void {
     if (this.#written.has(digest)) return;
     this.#written.add(digest);
-    this.#record(RecordKind.artefact, Buffer.from(digest, 'hex'), content);
+    this.#record(RecordKind.artefact, DIGEST_BYTES + content.byteLength, (at) => {
+      const contentAt = at + this.#bytes.write(digest, at, 'hex');
+      this.#bytes.set(content, contentAt);
+      return contentAt + content.byteLength;
+    });
   }
 
   #json(kind: number, json: string): void {
-    this.#record(kind, Buffer.from(json));
+    this.#record(kind, MAX_UTF8_BYTES * json.length, (at) => at + this.#bytes.write(json, at));
   }
 
-  #record(kind: number, ...parts: readonly Uint8Array[]): void {
-    const bodyBytes = parts.reduce((sum, { byteLength }) => sum + byteLength, 1);
-    const record = Buffer.allocUnsafe(RECORD_HEAD_BYTES + bodyBytes);
-    record.writeUInt32LE(bodyBytes, 0);
-    record.writeUInt8(kind, RECORD_HEAD_BYTES);
-    let at = RECORD_HEAD_BYTES + 1;
-    for (const part of parts) {
-      record.set(part, at);
-      at += part.byteLength;
-    }
-    record.writeUInt32LE(crc32(record.subarray(RECORD_HEAD_BYTES)), 4);
-    this.#ready.push(record);
+  /** @param write writes at most so many bytes, and answers where they end. */
+  #record(kind: number, mostBytes: number, write: (at: number) => number): void {
+    const headAt = this.#at;
+    this.#reserve(RECORD_HEAD_BYTES + 1 + mostBytes);
+    const bodyAt = headAt + RECORD_HEAD_BYTES;
+    this.#bytes.writeUInt8(kind, bodyAt);
+    this.#at = write(bodyAt + 1);
+    this.#bytes.writeUInt32LE(this.#at - bodyAt, headAt);
+    this.#bytes.writeUInt32LE(crc32(this.#bytes.subarray(bodyAt, this.#at)), headAt + 4);
+  }
+
+  #reserve(moreBytes: number): void {
+    const neededBytes = this.#at + moreBytes;
+    if (neededBytes <= this.#bytes.byteLength) return;
+    const grown = Buffer.allocUnsafe(Math.max(neededBytes, 2 * this.#bytes.byteLength));
+    this.#bytes.copy(grown, 0, 0, this.#at);
+    this.#bytes = grown;
   }
 }
