@@ -19,6 +19,7 @@ const MESSAGE_MODULES = [
   'host-functions',
   'files',
   'observation',
+  'objects',
 ];
 const LIMIT_MODULES = [
   'codec',

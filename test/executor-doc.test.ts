@@ -43,7 +43,13 @@ test('the examples of configuration and token files are ones', async (t) => {
   t.is(options.maxSessions, 100);
   t.is(options.limit?.memory, 1024 ** 3);
   const credentials = await parseTokenFile(tokens, 'tokens.yaml');
-  t.deepEqual(credentials.tokens[0]?.quotas, { sessions: 8, memory: 4 * 1024 ** 3, cpu: 3600, calls: 64 });
+  t.deepEqual(credentials.tokens[0]?.quotas, {
+    sessions: 8,
+    memory: 4 * 1024 ** 3,
+    cpu: 3600,
+    calls: 64,
+    objects: 128 * 1024 ** 2,
+  });
   t.is(credentials.certificates[0]?.name, 'alice.example');
   await t.throwsAsync(parseTokenFile(tokens.replace('expires', 'expire'), 'tokens.yaml'), {
     instanceOf: SettingsError,

@@ -1,9 +1,18 @@
-import { spawnSync } from 'node:child_process';
+import { spawn } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { once } from 'node:events';
 import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { text } from 'node:stream/consumers';
 import { fileURLToPath } from 'node:url';
-import { KaleidoscopeJIT, type KaleidoscopeJITOptions, type ObjectStoreOptions } from '@farjit/compiler';
+import {
+  connectExecutors,
+  KaleidoscopeJIT,
+  type KaleidoscopeJITOptions,
+  type ObjectStoreOptions,
+} from '@farjit/compiler';
+import { Server } from '@farjit/executor';
 import test, { type ExecutionContext } from 'ava';
 import { evaluateAll } from './jit-fixture.js';
 import { startServer } from './server-fixture.js';
@@ -79,6 +88,10 @@ const PLACES: readonly Place[] = [
       objectStore: { key: KEY, directory: folder(t) },
     }),
   },
+  {
+    words: 'an executor',
+    setUp: async (t) => ({ url: (await startServer(t)).url, objectStore: { key: KEY } }),
+  },
 ];
 
 for (const { words, setUp } of PLACES) {
@@ -150,6 +163,79 @@ for (const { words, setUp } of PLACES) {
   });
 }
 
+test('an executor holds objects for one identity, whoever else knows the key', async (t) => {
+  const tokens = ['a', 'b'].map((name) => ({
+    name,
+    sha256: createHash('sha256').update(`token of ${name}`).digest(),
+    quotas: {},
+  }));
+  const server = new Server({ credentials: { tokens, certificates: [] } });
+  t.teardown(() => server.close());
+  const url = await server.listen('ws://127.0.0.1:0');
+  const run = (name: string) =>
+    counted(
+      {
+        executor: { url, token: `token of ${name}` },
+        objectStore: { key: KEY },
+        baseline: 'off',
+        speculate: 'off',
+      },
+      (jit) => evaluateAll(jit, 'def f(x) x + 1; f(1);'),
+    );
+  t.like(await run('a'), { compiled: 2, hits: 0 });
+  t.like(await run('b'), { compiled: 2, hits: 0 });
+  t.like(await run('a'), { compiled: 0, hits: 2 });
+});
+
+test('a second pool compiles nothing, whichever of its executors has what', async (t) => {
+  const urls = [(await startServer(t)).url, (await startServer(t)).url];
+  const program = Array.from({ length: 40 }, (_, n) => `def p${n}(x) x * ${n} + 1;`).join('\n');
+  const run = async () => {
+    const pool = await connectExecutors(urls, {
+      objectStore: { key: KEY },
+      baseline: 'off',
+      speculate: 'off',
+    });
+    try {
+      await pool.addSource(program);
+      const results = await Promise.all(
+        Array.from({ length: 40 }, (_, n) => pool.map(`p${n}`, Float64Array.of(1, 2, 3, 4), { chunk: 1 })),
+      );
+      const { functionsCompiled, wrappersCompiled, loopsCompiled, cacheStoreHits } = pool.statistics() ?? {};
+      const sums = results.map((column) => [...column].reduce((sum, value) => sum + value, 0));
+      return {
+        sums,
+        compiled: Number(functionsCompiled) + Number(wrappersCompiled) + Number(loopsCompiled),
+        cacheStoreHits,
+      };
+    } finally {
+      await pool.close();
+    }
+  };
+  const first = await run();
+  t.true(first.compiled >= 40);
+  const second = await run();
+  t.deepEqual(second.sums, first.sums);
+  t.is(second.compiled, 0);
+});
+
+test('an executor that holds nothing is asked in vain, and that is no error', async (t) => {
+  const { url } = await startServer(t, { objectStoreBytes: 0 });
+  const options = {
+    executor: { url },
+    objectStore: { key: KEY },
+    baseline: 'off',
+    speculate: 'off',
+  } as const;
+  for (let round = 0; round < 2; round++)
+    t.deepEqual(await counted(options, (jit) => evaluateAll(jit, 'def f(x) x + 1; f(1);')), {
+      result: [2],
+      compiled: 2,
+      hits: 0,
+      damaged: 0,
+    });
+});
+
 test('a key that anybody could guess is refused', async (t) => {
   await t.throwsAsync(KaleidoscopeJIT.create({ objectStore: { key: 'short', directory: folder(t) } }), {
     code: 'STORE_KEY',
@@ -158,12 +244,12 @@ test('a key that anybody could guess is refused', async (t) => {
 
 const farjit = fileURLToPath(new URL('../../packages/compiler/bin/farjit.js', import.meta.url));
 
-test('farjit run finds what farjit run has compiled with another cache', (t) => {
+test('farjit run finds what farjit run has compiled with another cache', async (t) => {
   const at = folder(t);
   const key = join(at, 'key');
   writeFileSync(key, KEY, { mode: 0o600 });
   writeFileSync(join(at, 'chain.ks'), CHAIN);
-  const run = (cache: string, ...more: string[]) => {
+  const run = async (cache: string, ...more: string[]) => {
     const args = [
       'run',
       '--baseline=off',
@@ -173,16 +259,18 @@ test('farjit run finds what farjit run has compiled with another cache', (t) => 
       ...more,
       'chain.ks',
     ];
-    const { stdout, stderr, status } = spawnSync(process.execPath, [farjit, ...args], {
-      cwd: at,
-      encoding: 'utf8',
-    });
+    const child = spawn(process.execPath, [farjit, ...args], { cwd: at, stdio: ['ignore', 'pipe', 'pipe'] });
+    const [stdout, stderr, [status]] = await Promise.all([
+      text(child.stdout),
+      text(child.stderr),
+      once(child, 'close'),
+    ]);
     return { stdout, stderr, status, statistics: () => JSON.parse(stderr.trim().split('\n').at(-1) ?? '') };
   };
   const store = ['--object-store', 'store', '--object-store-key', key];
-  t.is(run('one', ...store).statistics().functionsCompiled, CHAIN_LENGTH);
+  t.is((await run('one', ...store)).statistics().functionsCompiled, CHAIN_LENGTH);
   t.is(readdirSync(join(at, 'store')).length, 1);
-  const second = run('two', ...store);
+  const second = await run('two', ...store);
   t.is(second.stdout, 'Evaluated to 200.000000\n');
   t.like(second.statistics(), {
     functionsCompiled: 0,
@@ -190,8 +278,16 @@ test('farjit run finds what farjit run has compiled with another cache', (t) => 
     cacheStoreHits: CHAIN_LENGTH + 1,
   });
 
+  const { url } = await startServer(t);
+  const far = ['--executor', url, '--object-store', 'executor', '--object-store-key', key];
+  t.is((await run('three', ...far)).statistics().functionsCompiled, CHAIN_LENGTH);
+  const fourth = (await run('four', ...far)).statistics();
+  t.like(fourth, { functionsCompiled: 0, expressionsCompiled: 0, cacheStoreHits: CHAIN_LENGTH + 1 });
+  // What the first one asked for was on its way before anything else asked.
+  t.true(fourth.roundTrips.findObjects <= 4, String(fourth.roundTrips.findObjects));
+
   writeFileSync(key, 'short');
-  const refused = run('three', ...store);
+  const refused = await run('three', ...store);
   t.regex(refused.stderr, /farjit: error: the key of an object store has 5 characters, and needs 32/);
   t.not(refused.status, 0);
 });

@@ -12,6 +12,7 @@ export { CacheDirectoryError } from './cache/cache-directory.js';
 export type { KeyBytes } from './cache/key-bytes.js';
 export type { LazyContent, MemoryCache } from './cache/memory-cache.js';
 export { KeyEnvironmentError } from './cache/object-keys.js';
+export type { ObjectStore } from './cache/object-store.js';
 export type { SharedObjects } from './cache/shared-objects.js';
 export { StoreKeyError } from './cache/store-key.js';
 export type { CArgument, CValue } from './calls/c-values.js';

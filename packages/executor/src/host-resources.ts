@@ -7,6 +7,7 @@ import { ContentStore } from './files/content-store.js';
 import type { EventProbe } from './guard.js';
 import { completeLimits, type Limits } from './limits.js';
 import { MapsReader } from './mappings-meter.js';
+import { ObjectStore } from './object-store.js';
 import { ReservationPool } from './reservation.js';
 import { layoutReservation, type ReservationSizes } from './reservation-layout.js';
 import { RunnerPool, type RunnerResources } from './runner-pool.js';
@@ -29,6 +30,8 @@ export interface HostOptions {
   readonly limits?: Partial<Limits>;
   /** Libraries that each runner loads before it is confined, as dlopen finds them. */
   readonly preload?: readonly string[];
+  /** Memory for objects that compilers leave for each other, of all identities: 256 MiB unless given. */
+  readonly objectStoreBytes?: number;
   /** Where spans go; default: what has been registered with OpenTelemetry's API before, or nowhere. */
   readonly tracerProvider?: TracerProvider;
   /** Told of each event of a session or a runner before its handler; what it throws, the handler throws. For tests. */
@@ -46,6 +49,8 @@ export interface HostResources extends RunnerResources {
   readonly tracing: HostTracing;
   /** Files that compilers have sent. */
   readonly contents: ContentStore;
+  /** Objects that compilers leave for each other. */
+  readonly objects: ObjectStore;
   /** In which its sessions use the host's time. */
   readonly turns: Turns;
 }
@@ -72,6 +77,7 @@ export function createHostResources(options: HostOptions = {}): HostResources {
     runners: new RunnerPool(resources, options.poolSize ?? 0),
     tracing: new HostTracing(options.tracerProvider),
     contents: new ContentStore(),
+    objects: new ObjectStore(options.objectStoreBytes),
     turns: new Turns(),
   };
 }

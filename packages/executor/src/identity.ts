@@ -8,6 +8,8 @@ export interface Quotas {
   readonly cpu?: number;
   /** Calls running or waiting at one time. */
   readonly calls?: number;
+  /** Bytes of objects that its compilers leave for each other: the ones used least go, and nothing is refused. */
+  readonly objects?: number;
 }
 
 /** How a peer has shown who it is: by a socket that is this user's alone, a token, or a client certificate. */

@@ -102,6 +102,23 @@ const limits = v.pipe(
   }),
 );
 
+const SIZE_WORDS = 'expected a number of bytes, as in 512M, or 0';
+const sizeInBytes = v.pipe(
+  v.union([v.string(), v.number()], SIZE_WORDS),
+  v.rawTransform(({ dataset, addIssue, NEVER }): number => {
+    const written = String(dataset.value).trim();
+    if (written === '0') return 0;
+    try {
+      const { value } = parseLimit(`memory=${written}`);
+      if (value !== null) return value;
+    } catch (error) {
+      if (!(error instanceof LimitSyntaxError)) throw error;
+    }
+    addIssue({ message: SIZE_WORDS });
+    return NEVER;
+  }),
+);
+
 /** A feature string as LLVM has it. */
 const cpuFeatures = v.pipe(
   text,
@@ -227,6 +244,15 @@ export const OPTIONS = {
     description: 'runners to keep started, so that sessions open at once',
     fallback: '1 with --listen',
     schema: wholeNumber(0, MAX_POOL_SIZE),
+  },
+  objectStore: {
+    group: 'sessions',
+    form: 'text',
+    argument: '<size>',
+    description:
+      'memory for objects that compilers leave for each other, as in 512M; an identity without a quota has a quarter of it; 0 for none',
+    fallback: '256M',
+    schema: sizeInBytes,
   },
   cpuFeatures: {
     group: 'sessions',

@@ -70,8 +70,9 @@ async function serve(options: ExecutorOptions, log: Log): Promise<void> {
 
 function serverOptions(options: ExecutorOptions): ServerOptions {
   const { sandbox, limit, preload, maxSessions, allowInsecureListen, sessionTtl, heartbeat } = options;
-  const { cpuFeatures, proxyProtocol } = options;
+  const { cpuFeatures, proxyProtocol, objectStore } = options;
   return {
+    ...(objectStore === undefined ? {} : { objectStoreBytes: objectStore }),
     ...(cpuFeatures === undefined ? {} : { cpuFeatures }),
     poolSize: options.pool ?? 1,
     metrics: true,

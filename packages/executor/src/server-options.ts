@@ -75,6 +75,7 @@ const SCHEMAS: { readonly [Name in keyof ServerOptions]-?: v.GenericSchema } = {
     ),
   ),
   preload: texts,
+  objectStoreBytes: bytes,
   tracerProvider: object,
   probe: anyFunction,
   abi: object,

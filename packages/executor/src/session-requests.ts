@@ -5,6 +5,7 @@ import {
   indirection,
   memory,
   files as messages,
+  objects as objectMessages,
   observation as observing,
   type ParamsOf,
   type RequestContext,
@@ -17,6 +18,7 @@ import {
 import { RequestError } from '@farjit/protocol/errors';
 import type { SessionFiles } from './files/session-files.js';
 import type { LiveRunner } from './live-runner.js';
+import type { OwnObjects } from './object-store.js';
 import type { Observation } from './observation.js';
 import type { SessionCalls } from './session-calls.js';
 import type { SessionRunners } from './session-runners.js';
@@ -30,6 +32,7 @@ export interface RequestedSession {
   readonly runners: SessionRunners;
   readonly calls: SessionCalls;
   readonly files: SessionFiles;
+  readonly objects: OwnObjects;
   readonly observation: Observation;
   readonly lane: Lane;
   state(): SessionState;
@@ -49,6 +52,7 @@ export function handleRequests({
   runners,
   calls,
   files,
+  objects,
   observation,
   lane,
   ...asked
@@ -94,6 +98,13 @@ export function handleRequests({
   });
   handleOpen(messages.readFile, (wanted) => files.read(wanted));
   connection.onNotification(messages.releaseFiles, () => files.release());
+
+  handleOpen(objectMessages.listObjects, (wanted) => objects.list(wanted));
+  handleOpen(objectMessages.findObjects, (wanted) => objects.find(wanted));
+  handleOpen(objectMessages.keepObjects, (given) => {
+    objects.keep(given);
+    return {};
+  });
 
   handleLive(symbols.lookupSymbols, async (runner, { names }) => ({
     addresses: await runner.lookup(names),

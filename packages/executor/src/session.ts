@@ -138,8 +138,9 @@ export class Session {
       close: (reason) => this.close(reason),
     });
     const { kind, name } = options.account?.identity ?? LOCAL_IDENTITY;
+    const owner = `${kind} ${name}`;
     this.#files = new SessionFiles({
-      owner: `${kind} ${name}`,
+      owner,
       store: options.host.contents,
       account: options.account,
       limits: options.host.limits,
@@ -168,6 +169,7 @@ export class Session {
       runners: this.#runners,
       calls: this.#calls,
       files: this.#files,
+      objects: options.host.objects.of(owner, () => this.#account?.identity.quotas.objects),
       observation: this.#observation,
       lane,
       state: () => this.#state,

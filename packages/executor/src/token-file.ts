@@ -60,6 +60,7 @@ const entry = {
       memory: v.optional(size),
       cpu: v.optional(quota),
       calls: v.optional(quota),
+      objects: v.optional(size),
     }),
     {},
   ),

@@ -31,6 +31,7 @@ maxSessions: 10
 sessionTtl: 0.5
 heartbeat: 2
 pool: 4
+objectStore: 64M
 cpuFeatures: avx2,+fma
 sandbox: strict
 limit: { data: 512M, memory: none, cpu: 60, call: null }
@@ -53,6 +54,7 @@ const VALUES = {
   sessionTtl: 0.5,
   heartbeat: 2,
   pool: 4,
+  objectStore: 64 * 1024 ** 2,
   cpuFeatures: '+avx2,+fma',
   sandbox: 'strict',
   limit: { data: 512 * 1024 ** 2, memory: null, cpu: 60, call: null },
@@ -75,6 +77,7 @@ const VARIABLES = {
   FARJIT_SESSION_TTL: '0.5',
   FARJIT_HEARTBEAT: '2',
   FARJIT_POOL: '4',
+  FARJIT_OBJECT_STORE: '64M',
   FARJIT_CPU_FEATURES: '+avx2,+fma',
   FARJIT_SANDBOX: 'strict',
   FARJIT_LIMIT: 'data=512M memory=none cpu=60 call=none',
@@ -98,6 +101,7 @@ const COMMAND_LINE = [
     '--heartbeat',
     '2',
     '--pool=4',
+    '--object-store=64M',
     '--cpu-features=avx2,fma',
     '--sandbox',
     'strict',

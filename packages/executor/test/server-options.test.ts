@@ -23,6 +23,7 @@ const WRONG: Readonly<Record<string, readonly unknown[]>> = {
   tracerProvider: [5, null],
   probe: [5],
   abi: ['x86-64'],
+  objectStoreBytes: [-1, '1M'],
   cpuFeatures: [5],
 };
 

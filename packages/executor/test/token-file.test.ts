@@ -81,7 +81,7 @@ for (const [what, text, message] of [
   [
     'an unknown quota',
     one('  quotas:\n    frobs: 1\n'),
-    'f:4: [0].quotas.frobs: unknown key; there are sessions, memory, cpu, calls',
+    'f:4: [0].quotas.frobs: unknown key; there are sessions, memory, cpu, calls, objects',
   ],
   [
     'a quota of nothing',

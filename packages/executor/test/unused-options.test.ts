@@ -19,6 +19,7 @@ const VALUES: Readonly<Record<OptionName, readonly string[]>> = {
   sessionTtl: ['--session-ttl=1'],
   heartbeat: ['--heartbeat=1'],
   pool: ['--pool=1'],
+  objectStore: ['--object-store=1M'],
   cpuFeatures: ['--cpu-features=none'],
   sandbox: ['--sandbox=strict'],
   limit: ['--limit=cpu=1'],

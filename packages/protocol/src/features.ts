@@ -21,6 +21,8 @@ export const FEATURES = {
   observation: 'what happens in the host, and when, by `observe`, `readClock` and `hostEvents`',
   'short-runs':
     'runs of programs in five messages: `names` of `startRunner` are answered with their addresses, `input` of `runProgram` is all that is read, and its answer says what was `used` and that the runner is lost',
+  'object-store':
+    'objects that compilers of one identity leave for each other: `listObjects`, `findObjects` and `keepObjects`',
 } as const;
 
 export type Feature = keyof typeof FEATURES;

@@ -39,6 +39,8 @@ export type { StubBlock } from './messages/indirection.js';
 export * as indirection from './messages/indirection.js';
 export type { Commit, CommitPart, FinalizeAction, PointerWrite, Segment } from './messages/memory.js';
 export * as memory from './messages/memory.js';
+export type { KeptObject } from './messages/objects.js';
+export * as objects from './messages/objects.js';
 export type { HostEvent } from './messages/observation.js';
 export * as observation from './messages/observation.js';
 export { MAX_STUB_COUNT, type MemProt } from './messages/primitives.js';

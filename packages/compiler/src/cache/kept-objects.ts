@@ -91,7 +91,12 @@ export class KeptObjects {
     const made = this.#shared?.elsewhere(key);
     if (made || !this.#cache.asks) return made;
     // The lines that the object's functions come from are there when it is.
-    return this.#cache.fetch([key, this.#keys.ofLines(key)]);
+    return this.#cache.fetch(key, [this.#keys.ofLines(key)]);
+  }
+
+  /** Whether there is an object that was not found because a store has to be asked for it. */
+  isStored(key: Uint8Array | undefined): boolean {
+    return key !== undefined && this.#cache.asks && this.#cache.isStored(key);
   }
 
   /** Runs `make`, which begins at once; other sessions that want objects under these keys wait for it. */

@@ -13,7 +13,8 @@ const MEMORY_CACHE_BYTES = 16 * 1024 * 1024;
 export interface SharedStorePlace {
   /** Of what may be found there. */
   readonly key: StoreKey;
-  readonly directory: string;
+  /** A directory; without one, the session's executor holds them. */
+  readonly directory?: string | undefined;
   /** Of the directory. */
   readonly maxBytes?: number | undefined;
 }
@@ -38,6 +39,7 @@ export class ObjectCache {
   readonly #said: CacheEvent[] = [];
   #listener: ((event: CacheEvent) => void) | undefined;
   readonly #memory: MemoryCache;
+  readonly #shared: SharedObjects | undefined;
   readonly #stores: ObjectStore[] = [];
   /** What is in memory because it was read ahead, and from where. */
   readonly #prefetched = new Map<string, StoreKind>();
@@ -45,10 +47,25 @@ export class ObjectCache {
   readonly #dropped = new Set<string>();
 
   constructor({ directory, maxBytes, shared, store }: ObjectCacheOptions = {}) {
+    this.#shared = shared;
     this.#memory = shared?.memory ?? new MemoryCache(MEMORY_CACHE_BYTES);
     const notify = (event: CacheEvent) => this.#notify(event);
     if (directory !== undefined) this.#stores.push(new DirectoryStore({ directory, maxBytes }, notify));
-    if (store) this.#stores.push(new DirectoryStore(store, notify));
+    if (store?.directory !== undefined)
+      this.#stores.push(new DirectoryStore({ ...store, directory: store.directory }, notify));
+  }
+
+  /** Finds objects there too from now on, as do the sessions that share what is in memory, and keeps them. */
+  async addStore(open: (notify: (event: CacheEvent) => void) => Promise<ObjectStore>): Promise<void> {
+    const store = await open((event) => this.#notify(event));
+    this.#stores.push(store);
+    this.#shared?.stores.add(store);
+  }
+
+  /** Its own, and those of the sessions that share what is in memory. */
+  #all(): readonly ObjectStore[] {
+    if (!this.#shared || this.#shared.stores.size === 0) return this.#stores;
+    return [...new Set([...this.#stores, ...this.#shared.stores])];
   }
 
   /** Tells `listener` all there is to say, from the beginning. */
@@ -84,17 +101,26 @@ export class ObjectCache {
 
   /** Whether a store has to be asked for what it has. */
   get asks(): boolean {
-    return this.#stores.some((store) => store.fetch);
+    return this.#all().some((store) => store.fetch);
   }
 
   /**
-   * Settles when it is worth looking again for content under these keys: a store that has to be asked may have it. Undefined when none
-   * has.
+   * Settles when it is worth looking again for content under a key: a store that has to be asked may have it. Undefined when none has.
+   * @param along keys of what is wanted if this is.
    */
-  fetch(keys: readonly Uint8Array[]): Promise<void> | undefined {
-    const wanted = keys.filter((key) => !this.#dropped.has(nameOf(key)) && !this.#memory.has(nameOf(key)));
-    const fetches = this.#stores.flatMap((store) => store.fetch?.(wanted) ?? []);
-    return fetches.length === 0 ? undefined : Promise.all(fetches).then(() => undefined);
+  fetch(key: Uint8Array, along: readonly Uint8Array[] = []): Promise<void> | undefined {
+    const name = nameOf(key);
+    if (this.#dropped.has(name) || this.#memory.has(name)) return undefined;
+    for (const store of this.#all()) {
+      const fetched = store.fetch?.(key, along);
+      if (fetched) return fetched;
+    }
+    return undefined;
+  }
+
+  /** Whether a store that has to be asked says that it has content under a key. */
+  isStored(key: Uint8Array): boolean {
+    return this.#all().some((store) => store.fetch && store.has(key));
   }
 
   /** Gives up content that is not what its key says: it is not found again, and removed from where it was. */
@@ -136,8 +162,9 @@ export class ObjectCache {
     for (const store of this.#stores) store.write();
   }
 
-  /** Writes what waits, and ends. Never throws. */
+  /** Writes what waits, and ends. Never throws; what is to go to an executor has gone when it resolves. */
   close(): void | Promise<void> {
+    for (const store of this.#stores) this.#shared?.stores.delete(store);
     const closing = this.#stores.splice(0).flatMap((store) => store.close() ?? []);
     return closing.length === 0 ? undefined : Promise.all(closing).then(() => undefined);
   }
@@ -145,13 +172,12 @@ export class ObjectCache {
   /** What this user has kept and others have not is given to them, too. */
   #findStored(key: Uint8Array): { readonly content: Uint8Array; readonly kind: StoreKind } | undefined {
     if (this.#dropped.has(nameOf(key))) return undefined;
-    for (const store of this.#stores) {
+    for (const store of this.#all()) {
       const { kind } = store;
       const content = store.find(key);
       if (!content) continue;
-      if (kind === 'disk')
-        for (const other of this.#stores)
-          if (other.kind !== 'disk' && !other.has(key)) other.add(key, content);
+      for (const other of this.#stores)
+        if (other !== store && other.kind !== 'disk' && !other.has(key)) other.add(key, content);
       return { content, kind };
     }
     return undefined;

@@ -17,10 +17,11 @@ export interface ObjectStore {
   /** Gives up content that is not what its key says. */
   drop(key: Uint8Array): void;
   /**
-   * Settles when `find` has content under these keys, or knows that there is none; undefined when it knows now. Of a store that has
-   * to be asked.
+   * Settles when `find` has the content under a key, or knows that there is none; undefined when it knows that now. Of a store that
+   * has to be asked.
+   * @param along keys of what is wanted if this is.
    */
-  fetch?(keys: readonly Uint8Array[]): Promise<void> | undefined;
+  fetch?(key: Uint8Array, along: readonly Uint8Array[]): Promise<void> | undefined;
   /** Writes what waits. Never throws. */
   write(): void;
   /** The same, and ends. */

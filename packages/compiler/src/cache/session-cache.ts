@@ -1,6 +1,7 @@
 import { type ObjectSlice, readSlices } from '../jitlink/object-slice.js';
 import type { TargetDescription } from '../llvm/target.js';
 import type { CacheEvent } from '../observe/events.js';
+import { type AskExecutor, ExecutorStore } from './executor-store.js';
 import { KeptObjects } from './kept-objects.js';
 import { ObjectCache, type SharedStorePlace } from './object-cache.js';
 import { compilationEnvironment, KeyEnvironmentError, ObjectKeys, programKey } from './object-keys.js';
@@ -67,12 +68,33 @@ export class SessionCache {
     this.#cache.listen(listener);
   }
 
-  /** Writes what is new. */
+  /**
+   * Looks for objects at the executor too, if it holds those that compilers share: from now on, what another compiler asked for when it
+   * ran the program is on its way.
+   */
+  async openExecutorStore(ask: AskExecutor): Promise<void> {
+    const { store } = this.#options;
+    if (!store || store.directory !== undefined) return;
+    await this.#cache.addStore((notify) => ExecutorStore.open(ask, store.key, notify));
+    if (!this.#programKey || this.#note) return;
+    await this.#cache.fetch(this.#programKey);
+    this.#note = this.#cache.prefetch(this.#programKey);
+    for (const key of this.#noted()) void this.#cache.fetch(key);
+  }
+
+  /** Writes what is new, and ends. Resolves when an executor has what is left there. */
   close(): void | Promise<void> {
     if (this.#programKey && !this.#note) {
       this.#cache.add(this.#programKey, Buffer.concat(this.#objects?.askedFor ?? []));
     }
     return this.#cache.close();
+  }
+
+  /** What was asked for when the program was run last. */
+  *#noted(): Generator<Uint8Array> {
+    const note = (this.#note ?? new Uint8Array()).subarray(0, MAX_PREFETCHED * KEY_BYTES);
+    for (let at = 0; at + KEY_BYTES <= note.byteLength; at += KEY_BYTES)
+      yield note.subarray(at, at + KEY_BYTES);
   }
 
   /**
@@ -82,9 +104,7 @@ export class SessionCache {
    */
   readAhead(): void {
     prepareSHA256();
-    const note = (this.#note ?? new Uint8Array()).subarray(0, MAX_PREFETCHED * KEY_BYTES);
-    for (let at = 0; at + KEY_BYTES <= note.byteLength; at += KEY_BYTES) {
-      const key = note.subarray(at, at + KEY_BYTES);
+    for (const key of this.#noted()) {
       const content = this.#cache.prefetch(key);
       try {
         if (content) this.#ready.set(nameOf(key), readSlices(content));

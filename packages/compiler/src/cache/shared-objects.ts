@@ -1,5 +1,6 @@
 import { MemoryCache } from './memory-cache.js';
 import { nameOf } from './object-name.js';
+import type { ObjectStore } from './object-store.js';
 
 /** Objects kept in memory for the sessions of a compiler: some 10,000 small functions. */
 const SHARED_CACHE_BYTES = 64 * 1024 * 1024;
@@ -10,6 +11,8 @@ const SHARED_CACHE_BYTES = 64 * 1024 * 1024;
  */
 export class SharedObjects {
   readonly memory: MemoryCache;
+  /** Of sessions whose executors hold objects: each finds what any of them has. */
+  readonly stores = new Set<ObjectStore>();
   readonly #underWay = new Map<string, Promise<void>>();
 
   constructor(maxBytes: number = SHARED_CACHE_BYTES) {

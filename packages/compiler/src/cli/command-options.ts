@@ -150,7 +150,7 @@ export function cacheOptions(): Option[] {
     new Option('--no-cache', 'compile everything, and keep nothing on disk'),
     new Option(
       '--object-store <dir>',
-      'a directory in which several compilers find what any of them has compiled',
+      'a directory in which several compilers find what any of them has compiled; with "executor", the executor holds it',
     ).conflicts('cache'),
     new Option(
       '--object-store-key <file>',

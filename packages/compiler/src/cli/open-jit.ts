@@ -6,6 +6,7 @@ import { defaultCacheDirectory } from '../cache/default-directory.js';
 import { readStoreKey } from '../cache/store-key.js';
 import type { LocalExecutor, LocalExecutorOptions } from '../executor-client/local-executor.js';
 import type { KaleidoscopeJIT, KaleidoscopeJITOptions } from '../frontends/kaleidoscope/kaleidoscope-jit.js';
+import type { ObjectStoreOptions } from '../jit/jit-types.js';
 import { onMissingLLVM } from '../jit/missing-llvm.js';
 import { CompilerLoadError } from '../llvm/errors.js';
 import type { OptLevel } from '../llvm/target.js';
@@ -16,6 +17,9 @@ import type { Access, AccessOptions } from './executor-access.js';
 
 /** Defined in the bundle that `npm run build` makes. */
 declare const IS_BUNDLED: true;
+
+/** Instead of a directory: the executor holds the objects. One that is called so is `./executor`. */
+const EXECUTORS_STORE = 'executor';
 
 /** Options of every command that compiles. */
 export interface JITOptions extends AccessOptions {
@@ -32,7 +36,7 @@ export interface JITOptions extends AccessOptions {
   /** False for `--no-cache`. */
   readonly cache?: boolean;
   readonly cacheDir?: string;
-  /** A directory. */
+  /** A directory, or `executor`. */
   readonly objectStore?: string;
   /** Path of a file. */
   readonly objectStoreKey?: string;
@@ -116,13 +120,17 @@ export function compilationOptions({
     ...(baseline === undefined ? {} : { baseline }),
     speculate,
     ...(directory === undefined ? {} : { cacheDir: directory }),
-    ...(objectStore === undefined
-      ? {}
-      : { objectStore: { directory: objectStore, key: readStoreKey(objectStoreKey ?? '') } }),
+    ...(objectStore === undefined ? {} : { objectStore: storeAt(objectStore, objectStoreKey ?? '') }),
     ...(codegenProcesses === undefined ? {} : { codegenProcesses }),
     ...(codegenLimit === undefined ? {} : { codegenLimitMs: codegenLimit }),
     ...(sandboxRequired === undefined ? {} : { requireSandbox: sandboxRequired }),
   };
+}
+
+/** @throws {StoreKeyError} */
+function storeAt(place: string, keyFile: string): ObjectStoreOptions {
+  const key = readStoreKey(keyFile);
+  return place === EXECUTORS_STORE ? { key } : { key, directory: place };
 }
 
 /** @throws {CompilerLoadError} when ffi-rs is missing. */

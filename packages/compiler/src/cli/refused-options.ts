@@ -40,6 +40,8 @@ export function refuseUnusedOptions(command: Command): void {
   if (objectStoreKey === undefined)
     refuse('objectStore', 'needs --object-store-key: a file of 32 characters or more (openssl rand -hex 32)');
   if (objectStore === undefined) refuse('objectStoreKey', 'goes with --object-store');
+  if (objectStore === 'executor' && executor === undefined)
+    refuse('objectStore', 'finds nothing at an executor of its own: give --executor, or a directory');
   if (speculate === 'off') refuse('speculateOrder', 'has guesses in it, and --speculate=off makes none');
   if (optLevel !== undefined) refuse('baseline', 'makes first code, and -O leaves all of it to LLVM');
   if (eager !== undefined)

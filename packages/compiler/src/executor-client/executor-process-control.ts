@@ -21,7 +21,7 @@ import {
   symbols,
   type Transport,
 } from '@farjit/protocol';
-import { type ConnectionClosedError, ProtocolError } from '@farjit/protocol/errors';
+import { ConnectionClosedError, ProtocolError } from '@farjit/protocol/errors';
 import { addrAdd, type ExecutorAddr, NULL_ADDR } from '@farjit/protocol/executor-addr';
 import { type SandboxLevel, sandboxShortfall } from '@farjit/protocol/sandbox';
 import type { AnswerDeadline } from './answer-deadline.js';
@@ -439,6 +439,12 @@ export class ExecutorProcessControl {
   }
 
   /** A request that the host answers by itself, so that it is to be answered in time. */
+  async ask<M extends RequestType>(type: M, params: ParamsOf<M>): Promise<ResultOf<M>> {
+    if (this.#connection.link.isBroken)
+      throw new ConnectionClosedError(`${type.method}: the connection is lost`);
+    return this.#ask(type, params);
+  }
+
   async #ask<M extends RequestType>(
     type: M,
     params: ParamsOf<M>,

@@ -33,8 +33,11 @@ export interface ObjectStoreOptions {
    * (HMAC-SHA256), and what is not is not found, so whoever knows it is trusted with what is run.
    */
   readonly key: string;
-  /** A directory that all of them can read and write, made for this user alone when it is missing. */
-  readonly directory: string;
+  /**
+   * A directory that all of them can read and write, made for this user alone when it is missing. Without it, the executor of each
+   * session holds the objects, in memory, for all compilers of the same identity.
+   */
+  readonly directory?: string;
   /** Most bytes that the objects of this key may take in the directory: 256 MiB unless given. */
   readonly maxBytes?: number;
 }

@@ -498,11 +498,14 @@ export class JIT implements AsyncDisposable {
     const { atOnce = false } = options;
     for (const work of this.#atClose.splice(0)) if (!atOnce) await work();
     if (atOnce) this.session.disconnect();
+    // Those that are left at the executor go there over the session.
+    else if (this.#options.objectStore && this.#options.objectStore.directory === undefined)
+      await this.#cache?.close();
     const terminated = this.session.close();
     // While the runner ends.
     for (const file of this.#files) file.flush();
     const codegenStopped = this.#options.codegen ? undefined : this.#codegen.stop();
-    this.#cache?.close();
+    void this.#cache?.close();
     // One that is traced has exporters that want the rest.
     const isDone = (await terminated) && this.session.tracing === UNTRACED;
     for (const file of this.#files.splice(0)) file.end();

@@ -55,7 +55,9 @@ export async function openSession(
     });
     // What is kept of the program is read while the executor opens the session.
     if (needsLLVM) cache?.readAhead();
-    return opening;
+    const session = await opening;
+    await cache?.openExecutorStore((type, params) => session.executor.ask(type, params));
+    return session;
   };
   if (executor !== 'local' && !(executor instanceof LocalExecutor)) {
     const isFar = 'url' in executor;

@@ -60,6 +60,11 @@ export class CachingCompiler {
     return this.#kept?.elsewhere(key);
   }
 
+  /** Whether there is an object that was not found because a store has to be asked for it. */
+  isStored(key: Uint8Array | undefined): boolean {
+    return this.#kept?.isStored(key) ?? false;
+  }
+
   /**
    * Makes the object of one unit, or finds what another session has made meanwhile.
    * @param requestOf of what names mean when it is called.

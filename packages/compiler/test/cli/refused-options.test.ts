@@ -71,6 +71,10 @@ function compilation(command: string, hasFiles: boolean): Record<string, Entry> 
     ],
     '--no-cache': 'always of use',
     '--object-store': [
+      [
+        `${command} --object-store=executor --object-store-key=k`,
+        /finds nothing at an executor of its own: give --executor, or a directory$/,
+      ],
       [`${command} --object-store=d`, /needs --object-store-key: a file of 32 characters or more/],
       [
         `${command} --no-cache --object-store=d --object-store-key=k`,

@@ -3,6 +3,7 @@ import * as files from './files.js';
 import * as hostFunctions from './host-functions.js';
 import * as indirection from './indirection.js';
 import * as memory from './memory.js';
+import * as objects from './objects.js';
 import * as observation from './observation.js';
 import * as run from './run.js';
 import * as session from './session.js';
@@ -21,5 +22,6 @@ export const MESSAGES: readonly MessageType[] = [
   run,
   hostFunctions,
   files,
+  objects,
   observation,
 ].flatMap((module) => Object.values(module).filter(isMessage));

@@ -133,6 +133,7 @@ export class ModulePieces implements PieceSource {
       pipeline.optLevel === 0
         ? sizeAfter(made.functions.length, MOST_UNOPTIMIZED_AHEAD)
         : Math.min(MOST_FUNCTIONS, FIRST_FUNCTIONS + Math.floor(this.#askedCount / PIECES_PER_GUESS));
+    const keyOf = this.#keys();
     const chosen: string[] = [];
     for (let step = 1; step < pieceFunctions.length && chosen.length < most; step++) {
       const next = pieceFunctions[(place + step) % pieceFunctions.length] ?? '';
@@ -140,7 +141,8 @@ export class ModulePieces implements PieceSource {
       const isMade =
         made.parts.has(qualified) ||
         made.isAhead(qualified) ||
-        (this.#found.size > 0 && this.#find(qualified));
+        (this.#found.size > 0 && this.#find(qualified)) ||
+        this.#context.caching.isStored(keyOf(qualified));
       if (!isMade) chosen.push(qualified);
     }
     return chosen;
