@@ -64,7 +64,7 @@ test('a recording has every event but frames, in order, and what units were made
   for (const { input, object, inputBytes, objectBytes, llvmVersion, passes, level } of compiled) {
     t.is(recording.artefact(String(input))?.byteLength, Number(inputBytes));
     t.is(recording.artefact(String(object))?.byteLength, Number(objectBytes));
-    t.regex(String(llvmVersion), /^\d+\.\d+/);
+    t.regex(String(llvmVersion), /^\d+/);
     t.is(typeof passes, 'string');
     t.is(level, '0');
   }

@@ -8,6 +8,9 @@ const CLOCK_MS = 1000;
 /** Callbacks whose times are remembered until the host has told its own of them. */
 const MAX_REMEMBERED = 4096;
 
+/** Batches that are kept until it is known what time it is there. */
+const MAX_EARLY = 32;
+
 /** What looking into the host needs of the executor. */
 export interface ObservedExecutor {
   has(feature: 'observation'): boolean;
@@ -64,9 +67,19 @@ export class HostObservation {
   received(told: readonly HostEvent[], droppedCount: number): void {
     if (this.#wantedCount === 0) return;
     for (const event of told) this.#relate(event);
-    if (!this.#clock.isKnown) return void this.#early.push({ told, droppedCount });
+    if (!this.#clock.isKnown) return this.#keepEarly(told, droppedCount);
     for (const early of this.#early.splice(0)) this.#tellAll(early.told, early.droppedCount);
     this.#tellAll(told, droppedCount);
+  }
+
+  /** A host that says what happens before it says what time it is has no claim to more. */
+  #keepEarly(told: readonly HostEvent[], droppedCount: number): void {
+    if (this.#early.length < MAX_EARLY) this.#early.push({ told, droppedCount });
+    else
+      this.#events.tell('events-missed', () => ({
+        count: told.length + droppedCount,
+        where: 'host' as const,
+      }));
   }
 
   #begin(): void {
