@@ -477,6 +477,35 @@ test('standard input is no device of the host: its rights and times cannot be ch
   t.is((await run({ files: {}, stdin: 'x' })).printed, '1 1');
 });
 
+test('the devices that programs expect are there, and do what they do everywhere', async (t) => {
+  const { run } = await openProgram(
+    t,
+    `int main(int count, char **arguments) {
+      char bytes[64] = "x", random[2][16];
+      FILE *null = fopen("/dev/null", "w+"), *full = fopen("/dev/full", "w");
+      printf("%d %d ", null && fprintf(null, "gone") == 4 && !fclose(null), fgetc(fopen("/dev/null", "r")) == EOF);
+      int zero = open("/dev/zero", O_RDONLY), urandom = open("/dev/urandom", O_RDONLY);
+      printf("%d %d ", (int)read(zero, bytes, 64), bytes[0]);
+      printf("%d ", read(urandom, random[0], 16) == 16 && read(urandom, random[1], 16) == 16 && memcmp(random[0], random[1], 16));
+      fputs("more", full);
+      printf("%s ", fclose(full) ? strerrorname_np(errno) : "taken");
+      DIR *folder = opendir("/dev");
+      int entries = 0;
+      while (folder && readdir(folder)) entries++;
+      printf("%d", entries);
+      return 0;
+    }`,
+  );
+  t.is((await run({ files: {} })).printed, '1 1 64 0 1 ENOSPC 7');
+  const { run: cat } = await openProgram(t, CAT);
+  const argv = ['cat', '/dev/null', '/dev/zero'];
+  t.is((await cat({ argv, files: { '/dev/null': 'given' } })).printed, 'given\n/dev/zero: ENOENT\n');
+  t.is(
+    (await cat({ argv, files: { '/dev': { writable: true } } })).printed,
+    '/dev/null: ENOENT\n/dev/zero: ENOENT\n',
+  );
+});
+
 test('a runner with files that does not start says so, and no files are refused for it', async (t) => {
   const host = folder(t);
   const runnerPath = join(host, 'runner');

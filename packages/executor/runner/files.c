@@ -16,12 +16,25 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
 /* Where the tree of all that is writable is while the root is made; the host gives no such name. */
 #define STAGE "/.farjit"
 
 static const unsigned long flags = MS_NOSUID | MS_NODEV | MS_NOEXEC;
+
+/* Devices of the host that a program finds, by their numbers below 1, that of memory: each gives or takes bytes, and does nothing
+ * else. */
+static const struct {
+	const char *path;
+	unsigned minor;
+	bool is_writable;
+} devices[] = {
+	{"/dev/null", 3, true}, {"/dev/zero", 5, true}, {"/dev/full", 7, true},
+	{"/dev/random", 8, false}, {"/dev/urandom", 9, false},
+};
+#define DEVICES (sizeof devices / sizeof devices[0])
 
 /* An entry of the image. */
 struct entry {
@@ -122,6 +135,43 @@ static int mount_tree(const char *path, uint64_t bytes, uint64_t count, const ch
 	return mount("none", path, "tmpfs", flags, options);
 }
 
+static bool gives_devices(void)
+{
+	struct entry entry;
+	size_t offset = 0;
+	while (next_entry(&offset, &entry)) {
+		size_t bytes = entry.file.path_bytes;
+		if (bytes >= 3 && memcmp(entry.path, "dev", 3) == 0 && (bytes == 3 || entry.path[3] == '/'))
+			return true;
+	}
+	return false;
+}
+
+/* Where the host's devices are bound, unless something is given there: in the folder that is the root in a moment. They cannot be
+ * changed there: the mount is read-only, which for a device means its rights and its times. One that the host has not, or does not
+ * let be bound, is not there. */
+static void bind_devices(void)
+{
+	struct stat status;
+	if (gives_devices())
+		return;
+	check(mkdir("dev", 0755), "make", "/dev");
+	for (size_t i = 0; i < DEVICES; i++) {
+		const char *path = devices[i].path, *place = path + 1;
+		if (stat(path, &status) != 0 || !S_ISCHR(status.st_mode) || status.st_rdev != makedev(1, devices[i].minor))
+			continue;
+		int descriptor = open(place, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0444);
+		check(descriptor, "make", path);
+		close(descriptor);
+		bool bound = mount(path, place, NULL, MS_BIND, NULL) == 0;
+		if (bound && mount(NULL, place, NULL, MS_REMOUNT | MS_BIND | MS_RDONLY | MS_NOSUID | MS_NOEXEC, NULL) == 0)
+			continue;
+		if (bound)
+			check(umount2(place, MNT_DETACH), "unmount", path);
+		check(unlink(place), "remove", path);
+	}
+}
+
 static void write_file(const char *path, const struct entry *entry)
 {
 	int descriptor = open(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
@@ -206,11 +256,13 @@ bool farjit_enter_files(void)
 	leave_null();
 	refuse_open_folders();
 	/* What is given takes no more than its image and a page for each entry, of which none is smaller than its header. */
-	uint64_t entries = image_bytes / sizeof(struct farjit_file);
+	uint64_t entries = image_bytes / sizeof(struct farjit_file) + DEVICES + 1;
 	uint64_t bytes = image_bytes + (entries + 1) * 4096;
 	if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0 || mount_tree("/proc", bytes, entries + 1, "755") != 0 ||
-	    chdir("/proc") != 0 || syscall(SYS_pivot_root, ".", ".") != 0 || umount2(".", MNT_DETACH) != 0 ||
-	    chdir("/") != 0)
+	    chdir("/proc") != 0)
+		return false;
+	bind_devices();
+	if (syscall(SYS_pivot_root, ".", ".") != 0 || umount2(".", MNT_DETACH) != 0 || chdir("/") != 0)
 		return false;
 	check(mkdir(STAGE, 0700), "make", STAGE);
 	check(mount_tree(STAGE, confine->file_space_bytes, confine->file_count, "755"), "mount", STAGE);
@@ -237,6 +289,20 @@ void farjit_each_writable(void (*found)(int descriptor))
 		int descriptor = open(path, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 		check(descriptor, "open", path);
 		found(descriptor);
+		close(descriptor);
+	}
+}
+
+void farjit_each_device(void (*found)(int descriptor))
+{
+	struct stat status;
+	for (size_t i = 0; i < DEVICES; i++) {
+		int descriptor = devices[i].is_writable ? open(devices[i].path, O_PATH | O_NOFOLLOW | O_CLOEXEC) : -1;
+		if (descriptor < 0)
+			continue;
+		/* What is given in its place is read-only. */
+		if (fstat(descriptor, &status) == 0 && S_ISCHR(status.st_mode))
+			found(descriptor);
 		close(descriptor);
 	}
 }

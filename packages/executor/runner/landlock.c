@@ -25,6 +25,8 @@ struct __attribute__((packed)) path_rule {
 
 enum {
 	RULE_PATH_BENEATH = 1,
+	WRITE_FILE = 1 << 1,
+	READ_FILE = 1 << 2,
 	/* READ_FILE, READ_DIR */
 	READING = 1 << 2 | 1 << 3,
 	/* WRITE_FILE, REMOVE_DIR, REMOVE_FILE, MAKE_DIR, MAKE_REG, MAKE_SYM, REFER, TRUNCATE */
@@ -68,6 +70,12 @@ static void allow_writing(int folder)
 	allow(folder, READING | WRITING);
 }
 
+/* A device has no other rights. */
+static void allow_device(int device)
+{
+	allow(device, READ_FILE | WRITE_FILE);
+}
+
 static void allow_files(int descriptor, uint64_t rights)
 {
 	int root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
@@ -77,6 +85,7 @@ static void allow_files(int descriptor, uint64_t rights)
 	known_rights = rights;
 	allow(root, READING);
 	farjit_each_writable(allow_writing);
+	farjit_each_device(allow_device);
 	close(root);
 }
 

@@ -273,6 +273,8 @@ uint32_t farjit_restrict_with_landlock(bool has_files);
 bool farjit_enter_files(void);
 /* Calls `found` with each writable tree of the root, opened for a moment. */
 void farjit_each_writable(void (*found)(int descriptor));
+/* The same for each device that programs write to. */
+void farjit_each_device(void (*found)(int descriptor));
 /* The image is needed no more. */
 void farjit_forget_image(void);
 

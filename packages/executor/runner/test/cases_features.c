@@ -52,6 +52,11 @@ void farjit_each_writable(void (*found)(int descriptor))
 	(void)found;
 }
 
+void farjit_each_device(void (*found)(int descriptor))
+{
+	(void)found;
+}
+
 static void in_child(void (*run)(void))
 {
 	int status;
