@@ -1,9 +1,16 @@
-import { CodegenPool, type ExtractionMode, JIT, type StatisticsSnapshot } from '@farjit/compiler';
+import {
+  CodegenPool,
+  type EntryOptions,
+  type ExtractionMode,
+  JIT,
+  type ProgramFile,
+  type StatisticsSnapshot,
+} from '@farjit/compiler';
 import { addCompiled } from '#compiler/src/frontends/llvm/c-compiler.js';
 import { findLibLLVM } from '#compiler/src/llvm/find-libllvm.js';
 import { startExecutor } from '../executor-process.js';
 import type { BuiltProgram } from './build.js';
-import { programName } from './native.js';
+import { digestsOf, programName } from './native.js';
 import type { Mode, Outcome } from './program.js';
 
 /** Longer than any program here takes on a busy machine. */
@@ -18,6 +25,18 @@ export interface FarJITRun {
   readonly statistics: StatisticsSnapshot;
   /** How many functions were linked. */
   readonly functionsLinked: number;
+}
+
+/** Where programs with files begin. */
+const FOLDER = '/work';
+
+function inFolder(files: Readonly<Record<string, Uint8Array>>): EntryOptions {
+  const given = Object.entries(files).map(([name, content]) => [`${FOLDER}/${name}`, content] as const);
+  return {
+    files: new Map<string, ProgramFile>([[FOLDER, { writable: true }], ...given]),
+    workingDirectory: FOLDER,
+    collect: [`${FOLDER}/**`],
+  };
 }
 
 /** One executor and the code generators of one process, for any number of programs. */
@@ -89,14 +108,19 @@ export class FarJIT {
         else if (kind === 'ir') await jit.addIR(content, { name });
         else if (kind === 'object') await jit.addObject(content, { name });
         else await jit.addArchive(content, { name });
-      const { exitCode } = await jit.runProgram({
+      const { exitCode, files } = await jit.runProgram({
         argv: [programName(program), ...program.args],
         env: program.env,
         stdin: program.stdin,
         eager,
         deadlineMs: this.#deadlineMs,
+        ...(program.files && inFolder(program.files)),
       });
-      return { outcome: { exitCode, ...output }, statistics: jit.statistics(), functionsLinked };
+      const left = [...(files ?? [])].map(
+        ([path, content]) => [path.slice(FOLDER.length + 1), content] as const,
+      );
+      const outcome = { exitCode, ...output, ...(files && { files: digestsOf(left) }) };
+      return { outcome, statistics: jit.statistics(), functionsLinked };
     } catch (error) {
       return { error: error as Error, statistics: jit.statistics(), functionsLinked };
     } finally {

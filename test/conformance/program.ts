@@ -33,6 +33,8 @@ export interface Program {
   readonly args: readonly string[];
   readonly env: Readonly<Record<string, string>>;
   readonly stdin: Uint8Array;
+  /** What is in the folder that it begins in, where it may write: by names. It sees none unless given. */
+  readonly files?: Readonly<Record<string, Uint8Array>>;
   /** Whether what its runs cost is of interest. */
   readonly isCounted?: boolean;
   readonly refusal?: Refusal | undefined;
@@ -47,6 +49,8 @@ export interface Outcome {
   readonly exitCode: number;
   readonly stdout: string;
   readonly stderr: string;
+  /** What it has left in its folder: the SHA-256 of each file, by name. */
+  readonly files?: Readonly<Record<string, string>>;
 }
 
 /** How FarJIT runs a program. */

@@ -14,7 +14,7 @@ const ROOT = fileURLToPath(new URL('../../../../', import.meta.url));
 type Application = Pick<Program, 'sources' | 'flags' | 'libraries'>;
 
 /** What one is run with. */
-type Run = Partial<Pick<Program, 'args' | 'env' | 'stdin' | 'shown'>>;
+type Run = Partial<Pick<Program, 'args' | 'env' | 'stdin' | 'shown' | 'files'>>;
 
 /** What others have written, on scripts and data over standard input and output. */
 export function applicationsSuite({ sources }: SuiteOptions): Suite | string {
@@ -31,7 +31,7 @@ export function applicationsSuite({ sources }: SuiteOptions): Suite | string {
     name: 'applications',
     about:
       'sqlite’s shell (of npm’s `sqlite3`), Lua 5.4, zlib’s `minigzip` and `bzip2` (of Debian’s sources), ' +
-      '[on scripts](../test/conformance/scripts) and data over standard input and output.',
+      '[on scripts](../test/conformance/scripts) and data over standard input and output, and on files that they are given.',
     programs,
     leftOut: missing,
     isPartial: Object.keys(missing).length > 0,
@@ -88,13 +88,17 @@ function lua(folder: string): Program[] {
     sources: cSources(source, files.sort()),
     flags: ['-w', '-std=gnu99', '-DLUA_COMPAT_5_3'],
   };
-  return readdirSync(SCRIPTS)
-    .filter((name) => name.endsWith('.lua'))
-    .sort()
-    .map((name) => {
-      const stdin = readFileSync(join(SCRIPTS, name));
-      return programOf(`${basename(name, '.lua')}/lua`, application, { args: ['-'], stdin });
-    });
+  const scripts = readdirSync(SCRIPTS).filter((name) => name.endsWith('.lua'));
+  const programs = scripts.sort().map((name) => {
+    const stdin = readFileSync(join(SCRIPTS, name));
+    return programOf(`${basename(name, '.lua')}/lua`, application, { args: ['-'], stdin });
+  });
+  const given = {
+    'main.lua': readFileSync(join(SCRIPTS, 'files/main.lua')),
+    'words.lua': readFileSync(join(SCRIPTS, 'files/words.lua')),
+    text: sampleText(),
+  };
+  return [...programs, programOf('files/lua', application, { args: ['main.lua', 'text'], files: given })];
 }
 
 function zlib(folder: string): Program[] {
@@ -110,6 +114,14 @@ function zlib(folder: string): Program[] {
     programOf('noise/minigzip', application, { args: ['-1'], stdin: noise(100_000) }),
     programOf('decompress/minigzip', application, { args: ['-d'], stdin: gzipSync(data) }),
     programOf('damaged/minigzip', application, { args: ['-d'], stdin: gzipSync(data).fill(0, 5000, 5010) }),
+    programOf('files/minigzip', application, {
+      args: ['-9', 'a', 'b'],
+      files: { a: data, b: noise(100_000) },
+    }),
+    programOf('files-back/minigzip', application, {
+      args: ['-d', 'a.gz'],
+      files: { 'a.gz': gzipSync(data) },
+    }),
   ];
 }
 
@@ -127,6 +139,14 @@ function bzip2(folder: string): Program[] {
     programOf('compress/bzip2', application, { args: ['-1'], stdin: sample('sample1.ref') }),
     programOf('noise/bzip2', application, { args: ['-9', '-v'], stdin: noise(100_000) }),
     programOf('decompress/bzip2', application, { args: ['-d'], stdin: sample('sample1.bz2') }),
+    programOf('files/bzip2', application, {
+      args: ['-k', '-v', 'a', 'b'],
+      files: { a: sample('sample1.ref'), b: noise(100_000) },
+    }),
+    programOf('files-back/bzip2', application, {
+      args: ['-d', '-v', 'a.bz2', 'none.bz2'],
+      files: { 'a.bz2': sample('sample1.bz2') },
+    }),
     programOf('damaged/bzip2', application, {
       args: ['-d'],
       stdin: sample('sample2.bz2').fill(0, 5000, 5010),
@@ -137,13 +157,18 @@ function bzip2(folder: string): Program[] {
 function programOf(
   name: string,
   application: Application,
-  { args = [], env = {}, stdin = Buffer.alloc(0), shown }: Run,
+  { args = [], env = {}, stdin = Buffer.alloc(0), shown, files }: Run,
 ): Program {
-  return { name, ...application, args, env, stdin, shown, isCounted: true };
+  return { name, ...application, args, env, stdin, shown, ...(files && { files }), isCounted: !files };
 }
 
 function cSources(folder: string, files: readonly string[]): Program['sources'] {
   return files.map((file) => ({ path: join(folder, file), language: 'c' }));
+}
+
+/** A text of many words, the same each time. */
+function sampleText(): Buffer {
+  return readFileSync(join(ROOT, 'LICENSE'));
 }
 
 /** Bytes that cannot be compressed, the same each time. */
