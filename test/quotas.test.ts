@@ -165,3 +165,41 @@ test('farjit run says in words which quota is used up', async (t) => {
   );
   await stop();
 });
+
+const WRITER = `
+  #include <stdio.h>
+  #include <string.h>
+  int main(int count, char **arguments) {
+    static char bytes[1 << 20];
+    memset(bytes, 1, sizeof bytes);
+    FILE *file = fopen("/tmp/written", "w");
+    for (int i = 0; count > 1 && i < 200; i++) fwrite(bytes, 1, sizeof bytes, file);
+    puts("written");
+    fflush(NULL);
+    while (count > 1 && getchar() != EOF);
+    return 0;
+  }`;
+
+test('memory: files count, those that a program writes and those that it is given', async (t) => {
+  const { open } = await startServer(t, { memory: 96 * MIB });
+  const quota = { name: 'memory', value: 96 * MIB, identity: 'token limited' } as const;
+  const jit = await open();
+  await jit.addC(WRITER);
+  async function* never() {
+    await new Promise(() => {});
+    yield '';
+  }
+  const error = await t.throwsAsync<RunnerLostError>(
+    async () => jit.runProgram({ files: {}, argv: ['writer', 'much'], stdin: never() }),
+    { instanceOf: RunnerLostError },
+  );
+  t.deepEqual<RunnerEnd | undefined, RunnerEnd>(error?.end, { kind: 'quota', quota });
+  t.is((await jit.runProgram({ files: { '/a': Buffer.alloc(8 * MIB, 1) } })).exitCode, 0);
+  // Before a runner has them.
+  await t.throwsAsync(async () => jit.runProgram({ files: { '/a': Buffer.alloc(120 * MIB, 2) } }), {
+    message: /memory/,
+  });
+  const after = await open();
+  await after.addC(WRITER);
+  t.is((await after.runProgram({ files: { '/a': 'small' } })).exitCode, 0);
+});

@@ -1,8 +1,9 @@
 /* What the report of a run says, held against what the kernel has told the program itself. */
 import { JIT, type RunReport } from '@farjit/compiler';
-import type { ExecutorEvent } from '@farjit/executor';
+import { type ExecutorEvent, hashToken, Server } from '@farjit/executor';
 import test, { type ExecutionContext } from 'ava';
 import { compile } from '#compiler/test/jitlink/toolchain.js';
+import { FaultProxy } from './faults/fault-proxy.js';
 import { eventually } from './jit-fixture.js';
 import { startServer } from './server-fixture.js';
 
@@ -130,4 +131,49 @@ test('a program that was interrupted has a report, and one that was not begun ha
   const missing = jit.runProgram({ entry: 'nowhere' });
   await t.throwsAsync(missing, { code: 'SYMBOLS_NOT_FOUND' });
   t.is(await missing.report, undefined);
+});
+
+test('a connection that is lost in the middle of a report, and is resumed, loses nothing of it', async (t) => {
+  const server = new Server({
+    credentials: { tokens: [{ name: 'a', sha256: hashToken('a'), quotas: {} }], certificates: [] },
+  });
+  t.teardown(() => server.close());
+  const proxy = await FaultProxy.listen(await server.listen('ws://127.0.0.1:0'));
+  t.teardown(() => proxy.close());
+  let lostCount = 0;
+  let hasPrinted = false;
+  const jit = await JIT.create({
+    executor: { url: proxy.url, token: 'a' },
+    onOutput: () => {
+      hasPrinted = true;
+    },
+    onEvent: ({ type }) => {
+      if (type === 'connection-lost') lostCount++;
+    },
+  });
+  t.teardown(() => jit.close());
+  await jit.addObject(
+    compile(
+      '#include <stdio.h>\nint main(void) { puts("begun"); fflush(stdout); while (getchar() != EOF); return 7; }',
+      ['-fPIC'],
+    ),
+    { name: 'reads.o' },
+  );
+  // In the news of what was read, in the answer, and behind it.
+  for (const afterBytes of [1, 20, 60, 80, 100, 120, 140]) {
+    hasPrinted = false;
+    let cut: Promise<unknown> | undefined;
+    async function* stdin() {
+      await eventually(() => hasPrinted, 'it has begun');
+      cut = proxy.inject({ fault: 'cut', afterBytes, way: 'down' });
+      yield 'end';
+    }
+    const { exitCode, report } = await jit.runProgram({ stdin: stdin(), lineBuffered: true });
+    t.is(exitCode, 7);
+    t.like(report, { exitCode: 7, stdoutBytes: 6 });
+    t.true(report.userCpuMs !== undefined && report.systemCpuMs !== undefined);
+    t.true((report.peakMemoryBytes ?? 0) > 0);
+    await cut;
+  }
+  t.is(lostCount, 7);
 });

@@ -316,8 +316,9 @@ export class SessionRunners {
       this.#past.commitsApplied += gone.commitsApplied;
       this.#past.callsStarted += gone.callsStarted;
       this.#past.commitMs += gone.commitMs;
-      // Counted with its runner until now.
-      if (gone.tree) this.#context.files.leave(gone.tree);
+      // Counted with its runner until now. What was too much is not kept.
+      if (end.kind === 'quota') gone.tree?.close();
+      else if (gone.tree) this.#context.files.leave(gone.tree);
     }
     // What the compiler was asked for is of no use any more, and it may never answer.
     connection.abandonRequests(number);

@@ -4,6 +4,7 @@ import { baseline } from './baseline.js';
 import { bitstream } from './bitstream.js';
 import { decoder } from './decoder.js';
 import { elf } from './elf.js';
+import { fileRoot } from './file-root.js';
 import { lexer } from './lexer.js';
 import { linkGraph } from './link-graph.js';
 import { linker } from './linker.js';
@@ -26,6 +27,7 @@ export const TARGETS: readonly TargetFactory[] = [
   parser,
   bitstream,
   hostSession,
+  fileRoot,
   lyingHost,
   hostileRunner,
   program,
