@@ -5,6 +5,7 @@
 #   token          what a client sends                        tokens.yaml    what executors keep of it: its SHA-256
 #   ca.pem         signs the two certificates (key: ca.key)   executor.pem, executor.key    the executors' certificate
 #   proxy.pem      the proxy's certificate, and its key
+#   object-store.key   what compilers seal the objects with that they share
 #
 # FARJIT_PROXY_NAMES adds names and addresses under which clients reach the proxy: "DNS:farjit.example,IP:192.0.2.7".
 set -eu
@@ -43,6 +44,9 @@ fi
 if [ ! -s tokens.yaml ]; then
 	hash=$(openssl dgst -sha256 -r token | cut -d ' ' -f 1)
 	printf 'tokens:\n  - name: compose\n    sha256: %s\n' "$hash" >tokens.yaml
+fi
+if [ ! -s object-store.key ]; then
+	openssl rand -hex 32 >object-store.key
 fi
 if [ ! -s ca.pem ]; then
 	new_key ca.key

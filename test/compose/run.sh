@@ -71,6 +71,13 @@ equal 'its exit code' 0 "$(docker inspect --format '{{.State.ExitCode}}' "$compi
 equal 'its results, compared with awk' "$(escape_times <"$ROOT/examples/points.csv")" "$(docker logs "$compiler" 2>/dev/null)"
 note "$(docker logs "$compiler" 2>&1 >/dev/null | grep -c 'wss://executor:9000 (') executors in its statistics"
 
+step 'compose: what one compiler has compiled the next one finds at the executors'
+read -r compiled _ <<<"$(compose_shared)"
+more_than 'objects that the first one has compiled' 0 "$compiled"
+read -r compiled found <<<"$(compose_shared)"
+equal 'objects that the second one has compiled, in a container of its own' 0 "$compiled"
+more_than 'objects that it has found' 0 "$found"
+
 step 'compose: a program over the proxy'
 compose run --rm --no-deps -T compiler run --executor wss://proxy:9000 --tls-ca /run/secrets/ca.pem --token-file /run/secrets/token \
 	--sandbox-required strict examples/mandelbrot.ks >"$LOGS/program.out" 2>"$LOGS/program.err" || fail "the program: $(tail -n 3 "$LOGS/program.err")"

@@ -3,6 +3,7 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:f
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test, { type ExecutionContext } from 'ava';
+import { readStoreKey, storeKey } from '#compiler/src/cache/store-key.js';
 import { readTokenFile } from '#executor/src/token-file.js';
 import { findToken } from '#executor/src/tokens.js';
 import { ROOT } from './yaml-files.js';
@@ -66,6 +67,7 @@ test('secrets are what an executor and a proxy take, and stay when they are ther
           { stdio: 'pipe' },
         ),
       );
+  t.notThrows(() => storeKey(readStoreKey(file('object-store.key'))));
   t.regex(made['proxy.pem'] ?? '', /BEGIN CERTIFICATE[\s\S]*BEGIN PRIVATE KEY/);
 
   makeSecrets(folder);
