@@ -150,7 +150,9 @@ export class Session {
       notify: (events, droppedCount) =>
         this.connection.notify(observation.hostEvents, { events, droppedCount }),
       isCongested: () => this.connection.link.backlogBytes > CONGESTED_BYTES,
-      later: (work, ms) => void guard.timer('session.observe', work, ms).unref(),
+      later: (work, ms) => {
+        guard.timer('session.observe', work, ms).unref();
+      },
     });
     this.#runners = new SessionRunners({
       session: this,
