@@ -149,6 +149,31 @@ for (const { words, setUp } of PLACES) {
     }
   });
 
+  test(`${words}: the order of calls that a run has recorded is known to the next compiler`, async (t) => {
+    const { url, objectStore } = await setUp(t);
+    // Which of the two is called shows when it runs: without a profile, the other one is a guess too.
+    const program = 'def g(x) x + 1; def h(x) x + 2; def f(x) if x < 10 then h(x) else g(x); f(1);';
+    const options = { executor: { url }, objectStore, program, baseline: 'off' } as const;
+    const guessesOf = async (more: KaleidoscopeJITOptions) => {
+      const ahead: string[] = [];
+      const jit = await KaleidoscopeJIT.create({
+        ...more,
+        onEvent: (event) => {
+          if (event.type === 'guessed' || event.type === 'linked-ahead') ahead.push(...event.names);
+        },
+      });
+      t.deepEqual(await evaluateAll(jit, program), [3]);
+      const called = jit.calledFunctions();
+      await jit.close();
+      return { ahead: ahead.sort(), called };
+    };
+    t.deepEqual((await guessesOf({ ...options, recordCalls: true })).called, ['f', 'h']);
+    const unknowing = await guessesOf({ ...options, objectStore: { ...objectStore, key: `${KEY}!` } });
+    t.true(unknowing.ahead.includes('g'), unknowing.ahead.join());
+    const knowing = await guessesOf(options);
+    t.deepEqual(knowing.ahead, ['h']);
+  });
+
   test(`${words}: who has another key finds nothing`, async (t) => {
     const { url, objectStore } = await setUp(t);
     const options = { executor: { url }, baseline: 'off', speculate: 'off' } as const;

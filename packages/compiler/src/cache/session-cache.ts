@@ -10,6 +10,8 @@ import { KEY_BYTES } from './pack.js';
 import { prepareSHA256 } from './sha256.js';
 import type { SharedObjects } from './shared-objects.js';
 
+/** What is kept of a program besides its objects: the order of its calls. */
+const CALLS = 'calls';
 /** Most objects read ahead: what the time is enough for in which an executor starts. */
 const MAX_PREFETCHED = 1000;
 
@@ -32,6 +34,7 @@ export class SessionCache {
   readonly #cache: ObjectCache;
   readonly #ready = new Map<string, readonly ObjectSlice[]>();
   #programKey: Uint8Array | undefined;
+  #callsKey: Uint8Array | undefined;
   /** Keys of what the program asked for when it was last run. */
   #note: Uint8Array | undefined;
   #objects: KeptObjects | undefined;
@@ -43,6 +46,7 @@ export class SessionCache {
     if ((directory ?? store) === undefined || program === undefined) return;
     try {
       this.#programKey = programKey(program, libLLVMPath, codegen);
+      if (store) this.#callsKey = programKey(program, libLLVMPath, CALLS);
     } catch (error) {
       if (!(error instanceof KeyEnvironmentError)) throw error;
       // Without LLVM there are no keys; the first compilation says what is wrong.
@@ -54,6 +58,23 @@ export class SessionCache {
   /** Whether the program has been run before, so that probably nothing is to be compiled. */
   get hasSeenProgram(): boolean {
     return this.#note !== undefined;
+  }
+
+  /** The program's functions in the order in which a recorded run has called them, if one has left that where compilers share objects. */
+  get callOrder(): readonly string[] | undefined {
+    const content = this.#callsKey && this.#cache.prefetch(this.#callsKey);
+    try {
+      const order: unknown = content && JSON.parse(Buffer.from(content).toString());
+      return Array.isArray(order) && order.every((name) => typeof name === 'string') ? order : undefined;
+    } catch {
+      // It was sealed by one of us, and is of no use.
+      return undefined;
+    }
+  }
+
+  /** Leaves that for other compilers. */
+  keepCallOrder(functions: readonly string[]): void {
+    if (this.#callsKey) this.#cache.add(this.#callsKey, Buffer.from(JSON.stringify(functions)));
   }
 
   /** The objects for a target. */
@@ -76,8 +97,9 @@ export class SessionCache {
     const { store } = this.#options;
     if (!store || store.directory !== undefined) return;
     await this.#cache.addStore((notify) => ExecutorStore.open(ask, store.key, notify));
-    if (!this.#programKey || this.#note) return;
-    await this.#cache.fetch(this.#programKey);
+    if (!this.#programKey) return;
+    await this.#cache.fetch(this.#programKey, this.#callsKey ? [this.#callsKey] : []);
+    if (this.#note) return;
     this.#note = this.#cache.prefetch(this.#programKey);
     for (const key of this.#noted()) void this.#cache.fetch(key);
   }

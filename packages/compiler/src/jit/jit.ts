@@ -122,7 +122,8 @@ export class JIT implements AsyncDisposable {
     this.#llvm = new LocalLLVM(layers.pipeline, options.libLLVM);
     if (options.onEvent) session.events.subscribe(options.onEvent);
     if (cache) tellOfCache(cache, session, options);
-    beginOptimizing(session, layers.tiers, options);
+    const order = options.speculateOrder ?? (options.recordCalls ? undefined : cache?.callOrder);
+    beginOptimizing(session, layers.tiers, order ? { ...options, speculateOrder: order } : options);
     this.#inspector = new JITInspector(session, layers.tiers);
     const wrapperLayer = new CallWrapperLayer(layers);
     this.#wrappers = wrapperLayer;
@@ -497,6 +498,7 @@ export class JIT implements AsyncDisposable {
     checkCloseOptions(options);
     const { atOnce = false } = options;
     for (const work of this.#atClose.splice(0)) if (!atOnce) await work();
+    if (this.#options.recordCalls) this.#cache?.keepCallOrder(this.calledFunctions());
     if (atOnce) this.session.disconnect();
     // Those that are left at the executor go there over the session.
     else if (this.#options.objectStore && this.#options.objectStore.directory === undefined)
