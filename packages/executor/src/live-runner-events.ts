@@ -41,6 +41,8 @@ export interface LiveRunnerEvents {
   onLimit(generation: number, limit: Limit): void;
   /** What the runner uses, from time to time and when it is killed; only where somebody wants to know. */
   onUsage?: ((usage: RunnerUsage, isBusy: boolean) => void) | undefined;
+  /** How much memory it uses, from time to time. */
+  onMemory(bytes: number): void;
   /** Calls in flight have been rejected; memory is released. */
   onEnd(generation: number, end: RunnerEnd): void;
 }

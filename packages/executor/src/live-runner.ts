@@ -138,7 +138,13 @@ export class LiveRunner {
       const { calls } = started.#parts;
       const isBusy = () => calls.inFlightCount > 0;
       const { onUsage, lane } = events;
-      runner.watch(onUsage && ((usage) => onUsage(usage, isBusy())), lane);
+      runner.watch(
+        {
+          onUsage: onUsage && ((usage) => onUsage(usage, isBusy())),
+          onMemory: (bytes) => events.onMemory(bytes),
+        },
+        lane,
+      );
       return started;
     } catch (error) {
       runner.kill({ kind: 'fault', message: 'the runner could not be taken into use' });

@@ -292,10 +292,17 @@ export class RunnerProcess {
 
   /**
    * Ends the runner at the limits that the host counts.
-   * @param onUsage told what it uses from time to time, and when it is killed.
+   * @param told.onUsage told what it uses from time to time, and when it is killed.
+   * @param told.onMemory told the bytes that it uses, from time to time.
    * @param lane counts the time that the host works for it, and gives its bells and output their turns.
    */
-  watch(onUsage: ((usage: RunnerUsage) => void) | undefined, lane: Lane): void {
+  watch(
+    {
+      onUsage,
+      onMemory,
+    }: { onUsage?: ((usage: RunnerUsage) => void) | undefined; onMemory?: (bytes: number) => void },
+    lane: Lane,
+  ): void {
     this.#onUsage = onUsage;
     this.#lane = lane;
     this.#doorbell.share(lane);
@@ -303,7 +310,10 @@ export class RunnerProcess {
     this.#watch?.start({
       limits: this.#limits,
       end: (end) => this.kill(end),
-      onUsage,
+      onUsage: (usage) => {
+        onUsage?.(usage);
+        onMemory?.(usage.memoryBytes);
+      },
       onLook: () => this.#child.look(),
     });
   }

@@ -182,6 +182,7 @@ export class Server implements AsyncDisposable {
         onOutput: () => {},
         onInputTaken: () => {},
         onProgramUsed: () => {},
+        onMemory: () => {},
         isCongested: () => false,
         onLimit: () => {},
         onHot: () => {},

@@ -24,6 +24,7 @@ import type { HostResources } from './host-resources.js';
 import { libraryBits } from './libraries.js';
 import { LiveRunner } from './live-runner.js';
 import type { LiveRunnerEvents } from './live-runner-events.js';
+import { MemoryPressure } from './memory-pressure.js';
 import { cpuSecondsOf, type ProcessUse } from './native/libc.js';
 import type { Observation } from './observation.js';
 import type { ReenterAnswer } from './reentry.js';
@@ -66,6 +67,7 @@ export class SessionRunners {
   #ahead: Promise<LiveRunner> | undefined;
   /** Counts of the generations that are gone. */
   readonly #past = { commitsApplied: 0, callsStarted: 0, commitMs: 0 };
+  readonly #pressure = new MemoryPressure();
   #callbackWaitMs = 0;
 
   constructor(context: SessionRunnersContext) {
@@ -234,6 +236,7 @@ export class SessionRunners {
       },
       isCongested: () => connection.link.backlogBytes > CONGESTED_BYTES,
       onUsage: account && ((usage, isBusy) => this.#report(account, usage, isBusy)),
+      onMemory: (bytes) => this.#noteMemory(bytes),
       onEnd: (generation, end) => this.#runnerEnded(generation, end),
     };
   }
@@ -295,6 +298,16 @@ export class SessionRunners {
 
   #report(account: Account, usage: RunnerUsage, isBusy: boolean): void {
     if (this.#runner) account.report(this.#runner, usage, isBusy);
+  }
+
+  #noteMemory(usedBytes: number): void {
+    const { host, account, connection } = this.#context;
+    if (!connection.has('memory-pressure')) return;
+    const isHigh = this.#pressure.note([
+      { usedBytes, limitBytes: host.limits.memory },
+      { usedBytes: account?.memoryBytes ?? 0, limitBytes: account?.identity.quotas.memory },
+    ]);
+    if (isHigh !== undefined) connection.notify(messages.memoryPressure, { isHigh });
   }
 
   #programUsed(generation: number, use: ProcessUse): void {

@@ -21,6 +21,7 @@ export const FEATURES = {
   observation: 'what happens in the host, and when, by `observe`, `readClock` and `hostEvents`',
   'short-runs':
     'runs of programs in five messages: `names` of `startRunner` are answered with their addresses, `input` of `runProgram` is all that is read, and its answer says what was `used` and that the runner is lost',
+  'memory-pressure': 'word of memory that is short before anything is refused or ended, by `memoryPressure`',
   'object-store':
     'objects that compilers of one identity leave for each other: `listObjects`, `findObjects` and `keepObjects`',
 } as const;

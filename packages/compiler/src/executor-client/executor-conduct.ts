@@ -27,6 +27,7 @@ export class ExecutorConduct {
   #trampolineBytes = 1;
   #strayCount = 0;
   #isObserved = false;
+  #isMemoryShort = false;
   #hotBudget = MAX_HOT_AT_ONCE;
   #hotMs: number;
 
@@ -90,15 +91,29 @@ export class ExecutorConduct {
     if (!this.#isObserved) throw new ProtocolError('the executor tells of events that nobody has asked for');
   }
 
+  /** @throws {ProtocolError} for what is no news; changes count like news of hot functions, of which a host has far more. */
+  noteMemoryPressure(isHigh: boolean): void {
+    if (isHigh === this.#isMemoryShort)
+      throw new ProtocolError(`the executor says twice that memory is ${isHigh ? '' : 'not '}short`);
+    this.#isMemoryShort = isHigh;
+    this.#spendHot();
+  }
+
   /** @throws {ProtocolError} */
   noteHot(generation: number): void {
+    this.#spendHot();
+    this.#isCurrent(generation);
+  }
+
+  #spendHot(): void {
     const nowMs = this.#nowMs();
     const grown = this.#hotBudget + ((nowMs - this.#hotMs) * HOT_PER_SECOND) / 1000;
     this.#hotMs = nowMs;
     this.#hotBudget = Math.min(grown, MAX_HOT_AT_ONCE) - 1;
     if (this.#hotBudget < 0)
-      throw new ProtocolError('the executor tells of hot functions all the time, and no host does');
-    this.#isCurrent(generation);
+      throw new ProtocolError(
+        'the executor tells of hot functions or of memory all the time, and no host does',
+      );
   }
 
   /**

@@ -35,6 +35,7 @@ export interface ExecutorHandlers {
   functionsHot(counters: readonly ExecutorAddr[], generation: number): void;
   runnerLost(generation: number, end: RunnerEnd): void;
   limitReached(generation: number, limit: Limit): void;
+  memoryPressure(isHigh: boolean): void;
   inputTaken(generation: number, costBytes: number, isOpen: boolean): void;
   programUsed(generation: number, use: ProgramUse): void;
   output(stream: 'stdout' | 'stderr', content: Uint8Array, generation: number): void;
@@ -85,6 +86,10 @@ export function handleExecutor(
   connection.onNotification(session.limitReached, ({ limit }, generation) => {
     conduct.noteLimit(generation, limit.name);
     handlers.limitReached(generation, limit);
+  });
+  connection.onNotification(session.memoryPressure, ({ isHigh }) => {
+    conduct.noteMemoryPressure(isHigh);
+    handlers.memoryPressure(isHigh);
   });
   connection.onNotification(run.inputTaken, ({ costBytes, isOpen }, generation) => {
     if (conduct.noteInput(generation)) handlers.inputTaken(generation, costBytes, isOpen);

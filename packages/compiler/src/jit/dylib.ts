@@ -161,7 +161,8 @@ export class Dylib {
     const { pipeline, kept, extraction, isGuessing } = this.#context.layers;
     if (!this.#context.session.executor.threadLocals) refuseThreadLocalsOf(module);
     const isDefined = (name: string) => this.#dylib.lookup(name).unit !== undefined;
-    return this.define(moduleUnit(pipeline, module, { isDefined, kept, extraction, isGuessing }));
+    const isHeldBack = () => this.#context.session.guesses.isHeldBack;
+    return this.define(moduleUnit(pipeline, module, { isDefined, kept, extraction, isGuessing, isHeldBack }));
   }
 
   /**

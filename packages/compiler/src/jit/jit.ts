@@ -385,6 +385,14 @@ export class JIT implements AsyncDisposable {
     return this.mainDylib.definedNames();
   }
 
+  /**
+   * Whether the executor has said that the runner, or all runners of the session's identity, use most of the memory that they may
+   * have: until there is more, nothing is compiled or sent ahead of its call, and a pool gives the executor one chunk at a time.
+   */
+  get isShortOfMemory(): boolean {
+    return this.session.guesses.isHeldBack;
+  }
+
   /** A snapshot of the executor's view of the session. */
   executorStatus() {
     return this.session.executor.status();

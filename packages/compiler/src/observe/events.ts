@@ -173,6 +173,8 @@ export type EventBody =
   | { readonly type: 'runner-lost'; readonly generation: number; readonly end: RunnerEnd }
   /** The program was refused memory or a thread, and goes on. */
   | { readonly type: 'limit-reached'; readonly generation: number; readonly limit: Limit }
+  /** The executor says that memory is short, and guesses are held back, or that it is not any more. */
+  | { readonly type: 'memory-pressure'; readonly isHigh: boolean }
   | { readonly type: 'output'; readonly stream: 'stdout' | 'stderr'; readonly content: Uint8Array }
   | {
       /** A recording keeps a function's IR after each pass: `passes` is the SHA-256 of JSON, a list of `pass`, `on`, `changed` and `ir`. */

@@ -55,6 +55,7 @@ interface Asked {
  */
 export class Speculator {
   readonly #mode: SpeculationMode;
+  #isHeldBack = false;
   readonly #graph: SpeculationGraph;
   readonly #profile: readonly string[];
   /** Where the profile has each of its functions. */
@@ -82,6 +83,15 @@ export class Speculator {
     this.#graph = graph;
     this.#profile = profile;
     this.#profileIndex = new Map(profile.map((name, index) => [name, index]));
+  }
+
+  /** Whether to choose nothing for now. */
+  holdBack(isHeldBack: boolean): void {
+    this.#isHeldBack = isHeldBack;
+  }
+
+  get #isOff(): boolean {
+    return this.#mode === 'off' || this.#isHeldBack;
   }
 
   /** Guesses that are not known to have been called: an upper bound of the waste. */
@@ -114,7 +124,7 @@ export class Speculator {
 
   /** `name` is about to be compiled, or is being compiled. Answers what else to compile now, likeliest first. */
   choose(name: string): string[] {
-    const chosen = this.#mode === 'off' ? [] : this.#choose(name);
+    const chosen = this.#isOff ? [] : this.#choose(name);
     for (const function_ of [name, ...chosen]) this.#noteCompiled(function_);
     for (const guess of chosen) this.#open.add(guess);
     return chosen;
@@ -153,7 +163,7 @@ export class Speculator {
     const room = Math.min(MAX_LINKED_AHEAD, profileIndex === undefined ? limit : limit + MAX_GUESSES);
     const graph = this.#graph;
     const isCandidate = (found: string) => graph.isCandidate(found) || graph.isEmitted(found);
-    const most = this.#mode === 'off' ? 0 : Math.max(0, room);
+    const most = this.#isOff ? 0 : Math.max(0, room);
     const asked = { isCandidate, isWanted: find };
     const chosen =
       profileIndex === undefined

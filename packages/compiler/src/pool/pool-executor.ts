@@ -58,14 +58,22 @@ export class PoolExecutor<Session extends JIT = JIT> {
   /** Runs while the connection is lost and that has been of no consequence. */
   #missing: NodeJS.Timeout | undefined;
   readonly done = { chunks: 0, elements: 0, lostChunks: 0, bytesSent: 0, bytesReceived: 0 };
-  /** Pieces of work that it may have at a time: fewer where a quota says so. */
-  taskLimit = TASKS_PER_EXECUTOR;
+  #taskLimit = TASKS_PER_EXECUTOR;
   /** Not to be connected to again when it is lost: its name does not lead there any more. */
   isRetired = false;
 
   constructor(endpoint: Endpoint, host: PoolExecutorHost<Session>) {
     this.endpoint = endpoint;
     this.#host = host;
+  }
+
+  /** Pieces of work that it may have at a time: fewer where a quota says so, or its memory is short. */
+  get taskLimit(): number {
+    return this.#jit?.isShortOfMemory ? 1 : this.#taskLimit;
+  }
+
+  set taskLimit(limit: number) {
+    this.#taskLimit = limit;
   }
 
   get state(): ExecutorState {

@@ -188,6 +188,7 @@ export class ExecutionSession implements CallingSession {
       reentries: session.#reentries,
       events: session.events,
       tierUp: session.tierUp,
+      guesses: session.guesses,
       programs: session.programs,
       hostCalls: session.hostCalls,
       host: session.host,

@@ -6,6 +6,7 @@ import type { EventStream } from '../observe/event-stream.js';
 import type { HostObservation } from '../observe/host-observation.js';
 import type { TierUp } from '../optimize/tier-up.js';
 import type { RunnerSupervisor } from '../runner/runner-supervisor.js';
+import type { Guesses } from './guesses.js';
 import type { HostCalls } from './host-calls.js';
 
 /** Whom what an executor says concerns. */
@@ -14,6 +15,7 @@ export interface ExecutorHandlersContext {
   readonly reentries: ReentryHandler;
   readonly events: EventStream;
   readonly tierUp: TierUp;
+  readonly guesses: Guesses;
   readonly programs: Programs;
   readonly hostCalls: HostCalls;
   readonly host: HostObservation;
@@ -25,6 +27,7 @@ export function executorHandlers({
   reentries,
   events,
   tierUp,
+  guesses,
   programs,
   hostCalls,
   host,
@@ -48,6 +51,10 @@ export function executorHandlers({
     limitReached: (generation, limit) => {
       runners.ofGeneration(generation)?.reachedLimits.push(limit);
       events.tell('limit-reached', () => ({ generation, limit }));
+    },
+    memoryPressure: (isHigh) => {
+      guesses.holdBack(isHigh);
+      events.tell('memory-pressure', () => ({ isHigh }));
     },
     inputTaken: (...taken) => programs.inputTaken(...taken),
     programUsed: (generation, use) => programs.programUsed(generation, use),

@@ -73,6 +73,7 @@ interface Guess {
 export class Guesses {
   readonly #context: GuessesContext;
   #speculator: Speculator | undefined;
+  #isHeldBack = false;
   #compileTogether: CompileTogether = () => [];
   #calledFunctions: Set<string> | undefined;
   /** Guesses that failed. Whoever asks for one has it compiled by itself. */
@@ -126,6 +127,16 @@ export class Guesses {
       },
     };
     this.#speculator = new Speculator(mode, graph, profile);
+  }
+
+  /** Nothing is guessed while memory is short where it would go. */
+  holdBack(isHeldBack: boolean): void {
+    this.#isHeldBack = isHeldBack;
+    this.#speculator?.holdBack(isHeldBack);
+  }
+
+  get isHeldBack(): boolean {
+    return this.#isHeldBack;
   }
 
   /** Functions in the order in which they were first called; empty unless calls are recorded. */

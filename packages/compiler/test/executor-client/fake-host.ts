@@ -34,6 +34,7 @@ export const DEAF_HANDLERS: ExecutorHandlers = {
   functionsHot: () => {},
   runnerLost: () => {},
   limitReached: () => {},
+  memoryPressure: () => {},
   inputTaken: () => {},
   hostEvents: () => {},
   callHost: () => ({ outcome: 'failed', token: 0 }),

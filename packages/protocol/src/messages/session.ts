@@ -211,6 +211,15 @@ export const limitReached = notification('limitReached', 'executor-to-compiler',
   params: v.strictObject({ limit }),
 });
 
+/**
+ * Memory is short, or is not any more: the runner, or all runners of the session's identity together, use four fifths of what they may
+ * have, or again less than seven tenths. A compiler then sends and compiles nothing that no thread waits for, before the executor
+ * has to end a runner. Sent with the feature `memory-pressure`, at each change.
+ */
+export const memoryPressure = notification('memoryPressure', 'executor-to-compiler', {
+  params: v.strictObject({ isHigh: v.boolean() }),
+});
+
 /** What JIT'd code wrote, in order; all of it arrives before the answer to the call that wrote it. */
 export const output = notification('output', 'executor-to-compiler', {
   params: v.strictObject({ stream: v.picklist(['stdout', 'stderr']), content: bytes }),

@@ -59,12 +59,15 @@ export function moduleUnit(
     kept,
     extraction = 'off',
     isGuessing = true,
+    isHeldBack = () => false,
   }: {
     readonly isDefined: (name: string) => boolean;
     readonly kept?: KeptObjects | undefined;
     readonly extraction?: ExtractionMode;
     /** Whether pieces have functions that nobody has asked for. */
     readonly isGuessing?: boolean;
+    /** Whether they are to have none for now. */
+    readonly isHeldBack?: () => boolean;
   },
 ): MaterializationUnit {
   const { name, bitcode, defines } = module;
@@ -84,7 +87,7 @@ export function moduleUnit(
   };
   const lines = new KeptLines(name, kept, key);
   const pieces = hasPieces(module, extraction)
-    ? new ModulePieces({ pipeline, module, caching, isGuessing, key, programDefined })
+    ? new ModulePieces({ pipeline, module, caching, isGuessing, isHeldBack, key, programDefined })
     : undefined;
   const source: ObjectSource = {
     kind: 'module',

@@ -51,6 +51,8 @@ export interface ModulePiecesContext {
   readonly caching: CachingCompiler;
   /** Whether pieces have functions that nobody has asked for. */
   readonly isGuessing: boolean;
+  /** Whether they are to have none for now. */
+  isHeldBack(): boolean;
   /** The module's, as it would be compiled now. */
   key(): Uint8Array | undefined;
   /** Of the names that LLVM knows by heart, those that are the program's now. */
@@ -76,6 +78,10 @@ export class ModulePieces implements PieceSource {
   constructor(context: ModulePiecesContext) {
     this.#context = context;
     this.#isGuessing = context.isGuessing;
+  }
+
+  get #mayGuess(): boolean {
+    return this.#isGuessing && !this.#context.isHeldBack();
   }
 
   findKept(unit: MaterializationUnit, name: string, { parts }: MadePieces): PartsByName | undefined {
@@ -108,7 +114,7 @@ export class ModulePieces implements PieceSource {
   ): Promise<FoundParts> {
     this.#askedCount++;
     const compiled = [...made.functions, ...ahead.map(displayName)];
-    const most = this.#isGuessing ? sizeAfter(made.functions.length, MOST_FUNCTIONS) : 1;
+    const most = this.#mayGuess ? sizeAfter(made.functions.length, MOST_FUNCTIONS) : 1;
     const piece: ModulePiece = { kind: 'functions', asked: [displayName(name)], compiled, most };
     const done = await this.#make(unit, piece, { asked: name }).catch((error: unknown) => {
       if (most === 1 || error instanceof SessionClosedError) throw error;
@@ -128,7 +134,7 @@ export class ModulePieces implements PieceSource {
     const { pieceFunctions } = module.defines;
     this.#places ??= new Map(pieceFunctions.map((each, place) => [each, place]));
     const place = this.#places.get(unqualifyLocal(name));
-    if (!this.#isGuessing || place === undefined) return [];
+    if (!this.#mayGuess || place === undefined) return [];
     const most =
       pipeline.optLevel === 0
         ? sizeAfter(made.functions.length, MOST_UNOPTIMIZED_AHEAD)

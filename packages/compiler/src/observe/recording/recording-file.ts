@@ -31,6 +31,7 @@ const RECORDED_EVENTS = [
   'runner-started',
   'runner-lost',
   'limit-reached',
+  'memory-pressure',
   'output',
   'doorbell',
   'thread-blocked',

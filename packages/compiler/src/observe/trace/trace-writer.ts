@@ -30,6 +30,7 @@ export const TRACED_EVENTS = [
   'runner-started',
   'runner-lost',
   'limit-reached',
+  'memory-pressure',
   'connection-lost',
   'resume-failed',
   'connection-resumed',
