@@ -340,8 +340,8 @@ export class Programs {
         if (!(error instanceof RemoteError)) throw error;
         if (error.code === 'CALLBACK_FAILED')
           runners.noteLost(generation, { kind: 'fault', message: 'its program could not go on' });
-        // The input has been read, and cannot be sent to another runner.
-        if (error.code === 'STALE_GENERATION' && hasInput)
+        // The input has been read, and cannot be sent to another runner, unless it goes along as a whole.
+        if (error.code === 'STALE_GENERATION' && hasInput && !whole)
           throw new RunnerLostError({ kind: 'fault', message: error.message }, { cause: error });
         throw error;
       }

@@ -120,15 +120,28 @@ test('a program whose runner was gone begins in another, unless its input has be
     refusing('STALE_GENERATION'),
     () => ({ end: EXIT }),
     refusing('STALE_GENERATION'),
+    () => ({ end: EXIT }),
+    refusing('STALE_GENERATION'),
   );
   const lost = () => host.loseRunner({ kind: 'fault', message: 'gone' });
   const running = session.programs.run(main, {});
   lost();
   t.like(await running, { exitCode: 4 });
   t.is(programs.length, 2);
-  await t.throwsAsync(session.programs.run(main, { stdin: 'x' }), { instanceOf: RunnerLostError });
-  t.is(programs.length, 3);
-  t.is(input[0] && Buffer.from(input[0]).toString(), 'x');
+  // What goes along as a whole is there to go along again.
+  const again = session.programs.run(main, { stdin: 'x' });
+  lost();
+  t.like(await again, { exitCode: 4 });
+  t.deepEqual(
+    programs.slice(2).map((program) => program.input && Buffer.from(program.input).toString()),
+    ['x', 'x'],
+  );
+  const stdin = (async function* () {
+    yield 'y';
+  })();
+  await t.throwsAsync(session.programs.run(main, { stdin }), { instanceOf: RunnerLostError });
+  t.is(programs.length, 5);
+  t.is(input[0] && Buffer.from(input[0]).toString(), 'y');
 });
 
 test('a host that has taken what it was not sent ends the session', async (t) => {
