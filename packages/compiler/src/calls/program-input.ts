@@ -1,6 +1,7 @@
 import { run } from '@farjit/protocol';
 import { ProtocolError } from '@farjit/protocol/errors';
 import { isBytes } from '../core/arguments.js';
+import { copyOf } from '../core/copy-of.js';
 import { sourceIterator } from './source-iterator.js';
 
 /**
@@ -123,9 +124,9 @@ export class ProgramInput {
   }
 }
 
-/** All of a source that is there, as far as a message holds it and it is right. */
+/** All of a source that is there, as far as a message holds it and it is right: a copy, of this realm. */
 export function wholeInput(source: ProgramSource): Uint8Array | undefined {
-  if (typeof source !== 'string') return isBytes(source) && isShort(source) ? source : undefined;
+  if (typeof source !== 'string') return isBytes(source) && isShort(source) ? copyOf(source) : undefined;
   // In UTF-8 it has as many bytes at least.
   if (source.length > run.MAX_INPUT_BYTES || /\p{Cs}/u.test(source)) return undefined;
   const bytes = Buffer.from(source);
