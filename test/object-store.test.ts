@@ -94,6 +94,24 @@ const PLACES: readonly Place[] = [
   },
 ];
 
+test('an executor is asked for the functions of a module many at a time', async (t) => {
+  const { url } = await startServer(t);
+  const options = { executor: { url }, objectStore: { key: KEY }, extraction: 'on', optLevel: 0 } as const;
+  const run = async () => {
+    const jit = await KaleidoscopeJIT.create(options);
+    await jit.addC(C_PROGRAM);
+    await (await jit.lookup('run', 'i64(i64)'))(3n);
+    const { roundTrips, piecesCompiled } = jit.statistics();
+    await jit.close();
+    return { piecesCompiled, asked: roundTrips.findObjects ?? 0 };
+  };
+  t.true((await run()).piecesCompiled > 0);
+  const { piecesCompiled, asked } = await run();
+  t.is(piecesCompiled, 0);
+  // For clang's bitcode, data and wrappers, and then for 129 functions each.
+  t.true(asked >= 3 && asked <= 10, `${asked}`);
+});
+
 for (const { words, setUp } of PLACES) {
   for (const speculate of ['auto', 'off', 'eager'] as const)
     test(`${words}: a second compiler's chain of 200 compiles nothing (speculate: ${speculate})`, async (t) => {

@@ -42,10 +42,10 @@ swarm_map() {
 		"farjit-compiler:$FARJIT_VERSION" "${MAP_ARGUMENTS[@]}"
 }
 
-# compose_shared: the example's map at a level that no other step has, found at the executors or left there. Prints what was compiled, and how many
-# objects were found in the store.
+# compose_shared: the map that the compiler of `compose up` has made, once more. Prints what was compiled, and how many objects were found in
+# the store.
 compose_shared() {
-	compose run --rm --no-deps -T compiler map mandelconverge examples/mandelbrot.ks --input=examples/points.csv --chunk=5 -O2 \
+	compose run --rm --no-deps -T compiler map mandelconverge examples/mandelbrot.ks --input=examples/points.csv --chunk=5 \
 		--executor=wss://executor:9000 --tls-ca=/run/secrets/ca.pem --token-file=/run/secrets/token \
 		--object-store=executor --object-store-key=/run/secrets/object-store.key --stats=json 2>"$LOGS/shared.err" >/dev/null || return 1
 	grep '^{' "$LOGS/shared.err" | tail -n 1 | node -e '

@@ -85,13 +85,14 @@ export class KeptObjects {
   /**
    * Settles when it is worth looking again for an object that was not there: another session has made it, or has ended
    * trying, or a store that compilers share has been asked for it. Undefined when it has to be made here.
+   * @param along what a store is asked for in the same message, as far as it has it.
    */
-  elsewhere(key: Uint8Array | undefined): Promise<void> | undefined {
+  elsewhere(key: Uint8Array | undefined, along: readonly Uint8Array[] = []): Promise<void> | undefined {
     if (!key) return undefined;
     const made = this.#shared?.elsewhere(key);
     if (made || !this.#cache.asks) return made;
     // The lines that the object's functions come from are there when it is.
-    return this.#cache.fetch(key, [this.#keys.ofLines(key)]);
+    return this.#cache.fetch(key, [this.#keys.ofLines(key), ...along]);
   }
 
   /** Whether there is an object that was not found because a store has to be asked for it. */

@@ -12,6 +12,8 @@ import type { ObjectSlice } from '../jitlink/object-slice.js';
 export interface CompileRequest {
   /** Of each object that it makes, if objects have keys. */
   readonly keys: readonly (Uint8Array | undefined)[];
+  /** Of what is likely to be wanted next: a store is asked for it at the same time. */
+  readonly along?: readonly Uint8Array[];
   /** Begins at once. */
   compile(): Promise<CompiledObject>;
   /** What is kept under each key; undefined for one that the object lacks. */
@@ -56,8 +58,8 @@ export class CachingCompiler {
   }
 
   /** Settles when it is worth looking again; undefined when it has to be made here. */
-  elsewhere(key: Uint8Array | undefined): Promise<void> | undefined {
-    return this.#kept?.elsewhere(key);
+  elsewhere(key: Uint8Array | undefined, along?: readonly Uint8Array[]): Promise<void> | undefined {
+    return this.#kept?.elsewhere(key, along);
   }
 
   /** Whether there is an object that was not found because a store has to be asked for it. */
@@ -88,7 +90,7 @@ export class CachingCompiler {
 
   /** @returns undefined when somebody else has made the same meanwhile, or has failed to: it is worth looking again. */
   async compile(request: CompileRequest): Promise<CompiledSlices | undefined> {
-    const elsewhere = request.keys.flatMap((key) => this.elsewhere(key) ?? []);
+    const elsewhere = request.keys.flatMap((key) => this.elsewhere(key, request.along) ?? []);
     if (elsewhere.length > 0) return void (await Promise.all(elsewhere));
     return this.make(request);
   }

@@ -29,6 +29,9 @@ const MOST_UNOPTIMIZED_AHEAD = 128;
 /** So many pieces later one function more comes ahead with each: who has asked for many functions will ask for more. */
 const PIECES_PER_GUESS = 8;
 
+/** Functions that a store is asked for along with one, of as many that follow it in the module. */
+const MOST_FETCHED = 128;
+
 const NO_PARTS: PartsByName = new Map();
 
 /** What is no function is kept under this, which no symbol is called. */
@@ -67,6 +70,8 @@ export class ModulePieces implements PieceSource {
   readonly #context: ModulePiecesContext;
   /** Looked for among what is kept, and not found there. */
   readonly #missing = new Set<string>();
+  /** A store has been asked for these along with others. */
+  readonly #fetched = new Set<string>();
   /** Keys under which something was found. */
   readonly #found = new Set<Uint8Array>();
   /** Where the module has each of its functions. */
@@ -116,14 +121,15 @@ export class ModulePieces implements PieceSource {
     const compiled = [...made.functions, ...ahead.map(displayName)];
     const most = this.#mayGuess ? sizeAfter(made.functions.length, MOST_FUNCTIONS) : 1;
     const piece: ModulePiece = { kind: 'functions', asked: [displayName(name)], compiled, most };
-    const done = await this.#make(unit, piece, { asked: name }).catch((error: unknown) => {
+    const along = this.#storedAround(unit, name, made);
+    const done = await this.#make(unit, piece, { asked: name, along }).catch((error: unknown) => {
       if (most === 1 || error instanceof SessionClosedError) throw error;
       // It may be a guess that LLVM has failed over.
       this.#isGuessing = false;
       return this.#make(unit, { ...piece, most: 1 }, { asked: name });
     });
     if (done) return done;
-    this.#missing.delete(name);
+    for (const found of [name, ...along]) this.#missing.delete(found);
     const kept = this.findKept(unit, name, made);
     return kept ? { parts: kept, origin: 'kept' } : this.makeFunction(unit, name, made, ahead);
   }
@@ -132,9 +138,10 @@ export class ModulePieces implements PieceSource {
   chooseAhead(unit: MaterializationUnit, name: string, made: MadePieces): readonly string[] {
     const { pipeline, module } = this.#context;
     const { pieceFunctions } = module.defines;
-    this.#places ??= new Map(pieceFunctions.map((each, place) => [each, place]));
-    const place = this.#places.get(unqualifyLocal(name));
+    const place = this.#placeOf(name);
     if (!this.#mayGuess || place === undefined) return [];
+    // It has not to be compiled, and so nothing is compiled beside it.
+    if (this.#context.caching.isStored(this.#keys()(name))) return [];
     const most =
       pipeline.optLevel === 0
         ? sizeAfter(made.functions.length, MOST_UNOPTIMIZED_AHEAD)
@@ -152,6 +159,29 @@ export class ModulePieces implements PieceSource {
       if (!isMade) chosen.push(qualified);
     }
     return chosen;
+  }
+
+  #placeOf(name: string): number | undefined {
+    const { pieceFunctions } = this.#context.module.defines;
+    this.#places ??= new Map(pieceFunctions.map((each, place) => [each, place]));
+    return this.#places.get(unqualifyLocal(name));
+  }
+
+  /** Of those that follow one in the module, as many as a store has and nobody has made here. */
+  #storedAround(unit: MaterializationUnit, name: string, made: MadePieces): readonly string[] {
+    const { module, caching } = this.#context;
+    const { pieceFunctions } = module.defines;
+    const place = this.#placeOf(name);
+    const keyOf = this.#keys();
+    if (place === undefined || !this.#mayGuess || !caching.isStored(keyOf(name))) return [];
+    const following = Array.from({ length: Math.min(MOST_FETCHED, pieceFunctions.length - 1) }, (_, step) =>
+      qualifyLocal(pieceFunctions[(place + 1 + step) % pieceFunctions.length] ?? '', unit.number),
+    );
+    const stored = following.filter(
+      (next) => !made.parts.has(next) && !this.#fetched.has(next) && caching.isStored(keyOf(next)),
+    );
+    for (const next of stored) this.#fetched.add(next);
+    return stored;
   }
 
   makeAhead(unit: MaterializationUnit, names: readonly string[], made: MadePieces): PieceAhead {
@@ -190,13 +220,22 @@ export class ModulePieces implements PieceSource {
 
   /**
    * @param options.asked under which name others may be making the same; undefined: under none.
+   * @param options.along names that a store is asked for as well.
    * @param options.hurry of one that nobody waits for: whether somebody does after all.
    * @returns undefined when somebody has made it meanwhile.
    */
   async #make(
     unit: MaterializationUnit,
     piece: ModulePiece,
-    { asked, hurry }: { readonly asked?: string; readonly hurry?: { isWanted: boolean } },
+    {
+      asked,
+      along = [],
+      hurry,
+    }: {
+      readonly asked?: string;
+      readonly along?: readonly string[];
+      readonly hurry?: { isWanted: boolean };
+    },
   ): Promise<FoundParts | undefined> {
     const { pipeline, module, programDefined, caching } = this.#context;
     const { name, bitcode } = module;
@@ -210,6 +249,7 @@ export class ModulePieces implements PieceSource {
     let slices: readonly ObjectSlice[] = [];
     const made = await caching.compile({
       keys: asked === undefined ? [] : [keyOf(asked)],
+      along: along.flatMap((each) => keyOf(each) ?? []),
       compile: () => pipeline.compileBitcode(name, bitcode, options),
       slicesOf: (object) => {
         slices = splitPiece(object, name);
