@@ -293,8 +293,16 @@ test.serial(
     const own = await neighbour.lookup('own', 'void()');
     await own();
     const controller = new AbortController();
-    const ended = t.throwsAsync(contend.call([], { signal: controller.signal }));
-    while (looks.seen < 3) await delay(5);
+    const call = contend.call([], { signal: controller.signal });
+    let early: unknown;
+    call.catch((error: unknown) => {
+      early = error;
+    });
+    const ended = t.throwsAsync(call);
+    while (looks.seen < 3) {
+      if (early) throw early;
+      await delay(5);
+    }
     let longestMs = 0;
     const endMs = performance.now() + CONTENDED_MS;
     for (let startMs = performance.now(); startMs < endMs; startMs = performance.now()) {
