@@ -25,6 +25,10 @@ test('docs/cli.md says what --help says', async (t) => {
   await t.notThrowsAsync(run(process.execPath, [join(ROOT, 'scripts/cli-doc.mjs'), '--check']));
 });
 
+test('docs/metrics-and-limits.md says what the sources say', async (t) => {
+  await t.notThrowsAsync(run(process.execPath, [join(ROOT, 'scripts/reference-doc.mjs'), '--check']));
+});
+
 test('the site has every page, finds words in them, and asks no other host for anything', async (t) => {
   t.timeout(480_000);
   const out = mkdtempSync(join(tmpdir(), 'farjit-site-'));
